@@ -1,0 +1,28 @@
+package domain
+
+import "time"
+
+// Project is the tenant: everything belongs to one, every query names one.
+type Project struct {
+	ID        string
+	Name      string
+	CreatedAt time.Time
+}
+
+// APIKey is one credential of a project. The key itself is never kept: Hash is
+// its SHA-256.
+type APIKey struct {
+	ID        string
+	ProjectID string
+	Name      string
+	Hash      [32]byte
+	Hint      string // the last four characters, to tell keys apart in a list
+	CreatedAt time.Time
+	RevokedAt time.Time // zero while the key is good
+}
+
+// Principal is who a request acts for, as established by its key.
+type Principal struct {
+	ProjectID string
+	KeyID     string
+}
