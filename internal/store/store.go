@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// Store is an open database.
+type Store interface {
+	Queries
+	// InTx runs f in one transaction that commits when f returns nil. f must use
+	// only tx, make no upstream call and be safe to run again: a serialization
+	// failure repeats it.
+	InTx(ctx context.Context, f func(tx Tx) error) error
+	// Ready says whether the database answers.
+	Ready(ctx context.Context) error
+	Close() error
+}
+
+// Tx is an open transaction.
+type Tx interface {
+	Queries
+}
+
+// Queries is everything that can be asked, inside or outside a transaction.
+// Services take the aggregates they use, not this.
+type Queries interface {
+	Projects
+	APIKeys
+	AuthConfigs
+	Accounts
+	Secrets
+	Links
+	Sessions
+	Executions
+	Keyset
+}
+
+// Page is a window of a list. Limit is clamped to 1–1000; 0 means 20.
+type Page struct{ Offset, Limit int }
+
+// Projects keeps tenants.
+type Projects interface {
+	CreateProject(ctx context.Context, p domain.Project) error
+	Project(ctx context.Context, id string) (domain.Project, error)
+	// ListProjects gives all projects, oldest first.
+	ListProjects(ctx context.Context) ([]domain.Project, error)
+}
+
+// APIKeys keeps hashed keys.
+type APIKeys interface {
+	CreateAPIKey(ctx context.Context, k domain.APIKey) error
+	// APIKeyByHash finds a key of any project, revoked ones too: this is how a
+	// request's project becomes known.
+	APIKeyByHash(ctx context.Context, hash [32]byte) (domain.APIKey, error)
+	// ListAPIKeys gives the project's keys, newest first.
+	ListAPIKeys(ctx context.Context, projectID string) ([]domain.APIKey, error)
+	// RevokeAPIKey marks a key revoked; a key already revoked keeps its time.
+	RevokeAPIKey(ctx context.Context, projectID, id string, at time.Time) error
+	// RevokedAPIKeys gives those of ids that are revoked or gone.
+	RevokedAPIKeys(ctx context.Context, ids []string) ([]string, error)
+}
+
+// AuthConfigs keeps how projects connect.
+type AuthConfigs interface {
+	CreateAuthConfig(ctx context.Context, c domain.AuthConfig) error
+	AuthConfig(ctx context.Context, projectID, id string) (domain.AuthConfig, error)
+	// FindAuthConfig gives the oldest enabled config of the toolkit with the
+	// given origin.
+	FindAuthConfig(ctx context.Context, projectID, toolkit string, origin domain.Origin) (domain.AuthConfig, error)
+	// ListAuthConfigs gives configs, newest first, and how many there are in
+	// all. An empty toolkit means every toolkit.
+	ListAuthConfigs(ctx context.Context, projectID, toolkit string, page Page) ([]domain.AuthConfig, int, error)
+}
+
+// AccountFilter narrows a list of accounts; empty fields do not.
+type AccountFilter struct {
+	IDs, UserIDs, Toolkits, AuthConfigIDs []string
+	Statuses                              []domain.AccountStatus
+	OrderByUpdated, Ascending             bool // default: newest created first
+}
+
+// Accounts keeps users' connections.
+type Accounts interface {
+	// CreateAccount fails with CodeConflict when the user already has an account
+	// with the same word id or alias.
+	CreateAccount(ctx context.Context, a domain.ConnectedAccount) error
+	Account(ctx context.Context, projectID, id string) (domain.ConnectedAccount, error)
+	// UpdateAccount replaces the mutable fields: alias, status, reason, disabled,
+	// fields, identity, updated time.
+	UpdateAccount(ctx context.Context, projectID string, a domain.ConnectedAccount) error
+	ListAccounts(ctx context.Context, projectID string, f AccountFilter, page Page) ([]domain.ConnectedAccount, int, error)
+	// ActiveAccounts gives the user's usable accounts of the toolkit, newest
+	// first, at most 50. It is on the path of every tool call.
+	ActiveAccounts(ctx context.Context, projectID, userID, toolkit string) ([]domain.ConnectedAccount, error)
+	// DeleteAccount removes the account with its secrets and links.
+	DeleteAccount(ctx context.Context, projectID, id string) error
+}
+
+// Secrets keeps sealed bytes by account and field.
+type Secrets interface {
+	PutSecret(ctx context.Context, projectID, accountID, field string, sealed []byte) error
+	Secrets(ctx context.Context, projectID, accountID string) (map[string][]byte, error)
+}
+
+// Links keeps connect links by the hash of their token.
+type Links interface {
+	CreateLink(ctx context.Context, l domain.ConnectLink) error
+	// LinkByHash finds a link of any project, used and expired ones too.
+	LinkByHash(ctx context.Context, hash [32]byte) (domain.ConnectLink, error)
+	// UseLink marks an unused, unexpired link used; it reports false, and
+	// changes nothing, for any other.
+	UseLink(ctx context.Context, projectID string, hash [32]byte, at time.Time) (bool, error)
+}
+
+// Sessions keeps router sessions.
+type Sessions interface {
+	CreateSession(ctx context.Context, s domain.Session) error
+	Session(ctx context.Context, projectID, id string) (domain.Session, error)
+	// UpdateSession stores s.Config when the stored version is still
+	// s.Version-1, else it fails with CodeConflict.
+	UpdateSession(ctx context.Context, projectID string, s domain.Session) error
+	DeleteSession(ctx context.Context, projectID, id string) error
+}
+
+// ExecutionFilter narrows a list of executions; empty fields do not.
+type ExecutionFilter struct {
+	SessionID, UserID, Tool, Outcome string
+}
+
+// Executions keeps the record of tool calls.
+type Executions interface {
+	RecordExecution(ctx context.Context, e domain.Execution) error
+	Execution(ctx context.Context, projectID, id string) (domain.Execution, error)
+	// ListExecutions gives records, newest first, and how many there are in all.
+	ListExecutions(ctx context.Context, projectID string, f ExecutionFilter, page Page) ([]domain.Execution, int, error)
+}
+
+// Keyset keeps the vault's sealed keyset, of which there is one.
+type Keyset interface {
+	// LoadKeyset gives nil when there is none yet.
+	LoadKeyset(ctx context.Context) ([]byte, error)
+	// SaveKeyset stores sealed unless there is one already, and gives what is
+	// stored now.
+	SaveKeyset(ctx context.Context, sealed []byte) ([]byte, error)
+}
