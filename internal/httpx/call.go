@@ -78,7 +78,8 @@ func (c *call) prepare(req *http.Request, try int) (*http.Request, error) {
 		}
 		out.Body = body
 	}
-	if limit := c.f.maxRequest; limit > 0 && out.ContentLength < 0 && out.Body != nil {
+	// A length of 0 with a body means unknown, as -1 does.
+	if limit := c.f.maxRequest; limit > 0 && out.ContentLength <= 0 && out.Body != nil && out.Body != http.NoBody {
 		out.Body = &cappedBody{rc: out.Body, left: limit, err: TooLargeError{What: "request", Limit: limit}}
 	}
 	if c.o.Authorize == nil || !c.mayAuthorize(req) {
