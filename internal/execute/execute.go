@@ -7,6 +7,7 @@ package execute
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -32,24 +33,64 @@ type Options struct {
 	// MaxResult bounds a result's bytes; 8 MiB when 0. A larger one is a failed
 	// call that says how to ask for less.
 	MaxResult int
-	// Sealer protects the state of a tool's question on its way through the client.
+	// Sealer protects the state of a tool's question on its way through the
+	// client; NewSealer makes one. Without it a question is an internal error.
 	Sealer Sealer
 	Now    func() time.Time
 	// Observe, when set, is told of every finished call: metrics.
 	Observe func(toolkit, tool string, outcome domain.Outcome, d time.Duration)
 }
 
-// Sealer seals and opens small state with associated data; the vault is one.
+// Sealer seals and opens small state with associated data.
 type Sealer interface {
 	SealState(ctx context.Context, aad string, plain []byte) (string, error)
 	OpenState(ctx context.Context, aad, sealed string) ([]byte, error)
 }
 
-// Service runs tools.
-type Service struct{ opts Options }
+const (
+	defaultTimeout       = 60 * time.Second
+	defaultMaxConcurrent = 64
+	defaultMaxResult     = 8 << 20
+	// queueWait is how long a call waits for its turn before it is refused.
+	queueWait = 5 * time.Second
+	// recordTimeout bounds the writing of a record.
+	recordTimeout = 5 * time.Second
+	// metaFactor widens the bound for meta tools, which mostly wait: for their
+	// own sub-calls, or for a person who connects an account.
+	metaFactor = 4
+)
+
+// Service runs tools. It is safe for concurrent use.
+type Service struct {
+	opts Options
+	// Meta tools have slots of their own: a multi-execute that held one of its
+	// sub-calls' slots could wait for itself.
+	slots, metaSlots slots
+}
 
 // New makes a Service.
-func New(opts Options) *Service { return &Service{opts: opts} }
+func New(opts Options) *Service {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = defaultTimeout
+	}
+	if opts.MaxConcurrent <= 0 {
+		opts.MaxConcurrent = defaultMaxConcurrent
+	}
+	if opts.MaxResult <= 0 {
+		opts.MaxResult = defaultMaxResult
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Service{
+		opts:      opts,
+		slots:     slots{size: opts.MaxConcurrent},
+		metaSlots: slots{size: opts.MaxConcurrent * metaFactor},
+	}
+}
 
 // Doors name where a call came in.
 const (
@@ -104,22 +145,86 @@ type Answer struct {
 }
 
 // Envelope gives the answer as the wire's JSON object: data, error, log_id,
-// successful.
-func (a *Answer) Envelope() json.RawMessage { panic("in work") }
+// successful. Data is put in as it is.
+func (a *Answer) Envelope() json.RawMessage {
+	buf := make([]byte, 0, len(a.Data)+len(a.Error)+len(a.LogID)+64)
+	buf = append(buf, `{"data":`...)
+	if len(a.Data) == 0 {
+		buf = append(buf, "{}"...)
+	} else {
+		buf = append(buf, a.Data...)
+	}
+	buf = append(buf, `,"error":`...)
+	if a.Error == "" {
+		buf = append(buf, "null"...)
+	} else {
+		buf = appendString(buf, a.Error)
+	}
+	buf = append(buf, `,"log_id":`...)
+	buf = appendString(buf, a.LogID)
+	if a.Successful {
+		return append(buf, `,"successful":true}`...)
+	}
+	return append(buf, `,"successful":false}`...)
+}
+
+func appendString(buf []byte, s string) []byte {
+	quoted, err := json.Marshal(s)
+	if err != nil { // a string always marshals
+		return append(buf, `""`...)
+	}
+	return append(buf, quoted...)
+}
 
 // Run executes an app tool. The record is written before it returns. The error
 // is a *domain.Error when the call was refused before its tool ran (unknown
-// tool, rules, arguments, no account, limits); such an error carries the log id,
-// see LogID.
-func (s *Service) Run(ctx context.Context, req Request) (*Answer, error) { panic("in work") }
+// tool, rules, arguments, no account, limits) or its caller went away
+// (CodeCanceled); such an error carries the log id, see LogID.
+//
+// When the record cannot be written, a call that ran still gives its answer,
+// since saying that it failed would invite a second write; the loss is logged
+// as an error.
+func (s *Service) Run(ctx context.Context, req Request) (*Answer, error) {
+	r := s.begin(req)
+	answer, err := r.runApp(ctx)
+	return r.finish(ctx, answer, err)
+}
+
+// Meta does the work of a meta tool: from validated arguments to the JSON
+// object of its data. A *domain.Error or *toolkit.Error that it returns becomes
+// a failed answer.
+type Meta = func(ctx context.Context, args json.RawMessage, call *toolkit.Call) (json.RawMessage, error)
 
 // RunMeta executes a meta tool of a session through the same phases: rules,
 // validation against meta's input schema, limits, record. run does its work.
-func (s *Service) RunMeta(ctx context.Context, req Request, meta *toolkit.Tool,
-	run func(ctx context.Context, args json.RawMessage, call *toolkit.Call) (json.RawMessage, error),
-) (*Answer, error) {
-	panic("in work")
+func (s *Service) RunMeta(ctx context.Context, req Request, meta *toolkit.Tool, run Meta) (*Answer, error) {
+	r := s.begin(req)
+	answer, err := r.runMeta(ctx, meta, run)
+	return r.finish(ctx, answer, err)
+}
+
+// Refuse records a call that is refused before it gets to its tool for a reason
+// that only its door knows. It gives the error with its log id.
+func (s *Service) Refuse(ctx context.Context, req Request, err error) error {
+	r := s.begin(req)
+	_, err = r.finish(ctx, nil, err)
+	return err
 }
 
 // LogID gives the log id of a refused call's error, or "".
-func LogID(err error) string { panic("in work") }
+func LogID(err error) string {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.logID
+	}
+	return ""
+}
+
+// refusal is an error with the id of its record.
+type refusal struct {
+	err   error
+	logID string
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }

@@ -1,0 +1,260 @@
+package connect
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// Start asks for a new connection: Initiate's argument.
+type Start struct {
+	ProjectID    string
+	UserID       string
+	Toolkit      string // or AuthConfigID
+	AuthConfigID string // empty: the project's, else one made automatically
+	Alias        string
+	CallbackURL  string
+}
+
+// Initiated is an account that waits for its user.
+type Initiated struct {
+	Account   domain.ConnectedAccount
+	Token     string // lt_…: the link's secret; the page is PublicURL + "/link/" + Token
+	ExpiresAt time.Time
+}
+
+// Initiate makes an INITIATED account and a single-use link for it.
+func (s *Service) Initiate(ctx context.Context, in Start) (*Initiated, error) {
+	tk, cfg, err := s.resolve(ctx, &in)
+	if err != nil {
+		return nil, err
+	}
+	a := s.newAccount(in, tk, cfg)
+	token := domain.NewSecret(domain.PrefixLink)
+	link := domain.ConnectLink{
+		TokenHash: sha256.Sum256([]byte(token)), ProjectID: a.ProjectID, AccountID: a.ID,
+		CallbackURL: in.CallbackURL, CreatedAt: a.CreatedAt, ExpiresAt: a.CreatedAt.Add(s.opts.LinkTTL),
+	}
+	err = s.insert(ctx, &a, cfg, func(tx store.Tx) error { return tx.CreateLink(ctx, link) })
+	if err != nil {
+		return nil, err
+	}
+	return &Initiated{Account: a, Token: token, ExpiresAt: link.ExpiresAt}, nil
+}
+
+// resolve checks a Start and finds its toolkit and auth config. An auth config
+// without an id is yet to be made.
+func (s *Service) resolve(ctx context.Context, in *Start) (*toolkit.Toolkit, *domain.AuthConfig, error) {
+	if err := checkStart(in); err != nil {
+		return nil, nil, err
+	}
+	var cfg *domain.AuthConfig
+	if in.AuthConfigID != "" {
+		var err error
+		if cfg, err = s.AuthConfig(ctx, in.ProjectID, in.AuthConfigID); err != nil {
+			return nil, nil, err
+		}
+		if in.Toolkit != "" && !strings.EqualFold(in.Toolkit, cfg.Toolkit) {
+			return nil, nil, domain.Invalid("auth_config_id", "auth config %s is for toolkit %s, not %s", cfg.ID, cfg.Toolkit, clip(in.Toolkit))
+		}
+		if cfg.Disabled {
+			return nil, nil, domain.Invalid("auth_config_id", "auth config %s is disabled", cfg.ID)
+		}
+		in.Toolkit = cfg.Toolkit
+	}
+	tk, err := s.opts.Catalog.Toolkit(ctx, in.ProjectID, in.Toolkit)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tk.NoAuth() {
+		return nil, nil, domain.Invalid("toolkit", "toolkit %s needs no connection: its tools run without an account", tk.Slug)
+	}
+	if cfg == nil {
+		if cfg, err = s.defaultAuthConfig(ctx, in.ProjectID, tk); err != nil {
+			return nil, nil, err
+		}
+	}
+	if auth := authOf(tk, cfg.Scheme); auth == nil || !typed(auth) {
+		return nil, nil, domain.Errorf(domain.CodeUnsupported, "connecting %s with %s is not offered here yet", tk.Slug, cfg.Scheme).
+			WithFix("Use an auth config with one of: %s.", schemeList(tk))
+	}
+	return tk, cfg, nil
+}
+
+func checkStart(in *Start) error {
+	if err := CheckUserID(in.UserID); err != nil {
+		return err
+	}
+	if in.Toolkit == "" && in.AuthConfigID == "" {
+		return domain.Invalid("toolkit", "a toolkit or an auth_config_id is required: it says what to connect")
+	}
+	in.Alias = strings.TrimSpace(in.Alias)
+	if len(in.Alias) > 64 || strings.IndexFunc(in.Alias, unicode.IsControl) >= 0 {
+		return domain.Invalid("alias", "alias: expected at most 64 bytes of plain text")
+	}
+	if domain.HasPrefix(in.Alias, domain.PrefixAccount) {
+		return domain.Invalid("alias", "alias must not begin with %q: that is how ids of accounts begin", domain.PrefixAccount)
+	}
+	return CheckCallbackURL("callback_url", in.CallbackURL)
+}
+
+// CheckUserID says whether id can be a user's: 1–256 bytes of plain text.
+func CheckUserID(id string) error {
+	switch {
+	case strings.TrimSpace(id) == "":
+		return domain.Invalid("user_id", "user_id is required: your application's own id of its user")
+	case len(id) > 256:
+		return domain.Invalid("user_id", "user_id has %d bytes; at most 256 are allowed", len(id))
+	case strings.IndexFunc(id, unicode.IsControl) >= 0:
+		return domain.Invalid("user_id", "user_id must not hold control characters")
+	}
+	return nil
+}
+
+// CheckCallbackURL says whether a browser may be sent to the address: empty, or
+// an absolute http or https URL of at most 2048 bytes.
+func CheckCallbackURL(field, raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > 2048 || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil {
+		return domain.Invalid(field, "%s: expected an absolute http or https address of at most 2048 bytes, such as https://app.example.com/connected", field)
+	}
+	return nil
+}
+
+// typed says whether a connection of this auth is made by typing values, which
+// is what the connect page can do.
+func typed(auth *toolkit.Auth) bool {
+	return auth.Authorize != nil && auth.BaseURL != nil && auth.Scheme != string(domain.SchemeOAuth2)
+}
+
+func schemeList(tk *toolkit.Toolkit) string {
+	var names []string
+	for i := range tk.Auth {
+		if typed(&tk.Auth[i]) {
+			names = append(names, tk.Auth[i].Scheme)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *Service) newAccount(in Start, tk *toolkit.Toolkit, cfg *domain.AuthConfig) domain.ConnectedAccount {
+	now := s.now()
+	return domain.ConnectedAccount{
+		ID: domain.NewID(domain.PrefixAccount), ProjectID: in.ProjectID, UserID: in.UserID,
+		Toolkit: tk.Slug, AuthConfigID: cfg.ID, Scheme: cfg.Scheme, Origin: cfg.Origin,
+		Alias: in.Alias, Status: domain.AccountInitiated, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// insert stores a new account under a free word id, with what else belongs to it.
+func (s *Service) insert(ctx context.Context, a *domain.ConnectedAccount, cfg *domain.AuthConfig, also func(tx store.Tx) error) error {
+	var err error
+	for range maxNames {
+		a.WordID = newWordID(a.Toolkit)
+		err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+			if cfg.ID == "" {
+				made, err := s.ensureAuthConfig(ctx, tx, a.ProjectID, a.Toolkit, cfg.Scheme, cfg.Origin)
+				if err != nil {
+					return err
+				}
+				a.AuthConfigID = made.ID
+			}
+			if err := tx.CreateAccount(ctx, *a); err != nil {
+				return err
+			}
+			return also(tx)
+		})
+		if domain.CodeOf(err) != domain.CodeConflict {
+			return err
+		}
+		if a.Alias == "" {
+			continue
+		}
+		taken, nameErr := s.named(ctx, Choice{ProjectID: a.ProjectID, UserID: a.UserID, Toolkit: a.Toolkit, Account: a.Alias})
+		if nameErr != nil {
+			return nameErr
+		}
+		if taken != nil {
+			e := domain.Errorf(domain.CodeConflict, "the user already has an account called %q", clip(a.Alias)).WithFix("Choose another alias.")
+			e.Field = "alias"
+			return e
+		}
+	}
+	return err
+}
+
+// Form is what the connect page shows.
+type Form struct {
+	Link    domain.ConnectLink
+	Account domain.ConnectedAccount
+	Toolkit *toolkit.Toolkit
+	Auth    toolkit.Auth
+}
+
+// Form gives the page of a link token. An unknown, used or expired token is
+// CodeNotFound with a sentence for the person.
+func (s *Service) Form(ctx context.Context, token string) (*Form, error) {
+	if !domain.HasPrefix(token, domain.PrefixLink) || len(token) > 128 {
+		return nil, badLink("This link is not valid.")
+	}
+	link, err := s.opts.Store.LinkByHash(ctx, sha256.Sum256([]byte(token)))
+	switch {
+	case domain.CodeOf(err) == domain.CodeNotFound:
+		return nil, badLink("This link is not valid.")
+	case err != nil:
+		return nil, err
+	case !link.UsedAt.IsZero():
+		return nil, badLink("This link was already used: the account is connected.")
+	case !s.now().Before(link.ExpiresAt):
+		return nil, badLink(fmt.Sprintf("This link has expired: it was good for %s.", inWords(link.ExpiresAt.Sub(link.CreatedAt))))
+	}
+	a, err := s.opts.Store.Account(ctx, link.ProjectID, link.AccountID)
+	if err != nil {
+		if domain.CodeOf(err) == domain.CodeNotFound {
+			return nil, badLink("This link is not valid any more: its account was removed.")
+		}
+		return nil, err
+	}
+	if a.Status != domain.AccountInitiated {
+		return nil, badLink("This link is not valid any more.")
+	}
+	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
+	if err != nil {
+		return nil, err
+	}
+	auth := authOf(tk, a.Scheme)
+	if auth == nil {
+		return nil, domain.Errorf(domain.CodeUnsupported, "connecting %s with %s is not offered any more", tk.Name, a.Scheme)
+	}
+	return &Form{Link: link, Account: a, Toolkit: tk, Auth: *auth}, nil
+}
+
+func badLink(sentence string) *domain.Error {
+	return domain.Errorf(domain.CodeNotFound, "%s", sentence).
+		WithFix("Ask the application or agent that sent you here for a new link.")
+}
+
+// inWords writes a link's time for a person.
+func inWords(d time.Duration) string {
+	if d == time.Minute {
+		return "1 minute"
+	}
+	if d >= time.Minute && d%time.Minute == 0 {
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return d.String()
+}

@@ -1,0 +1,104 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/httpx"
+	"github.com/sluice-run/sluice/internal/vault"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// Prepare gives the Call of one execution on the account: guarded client with
+// credentials, base URL, public fields. The plaintext secrets live in the
+// returned client only. Upstream requests are counted into calls when it is not
+// nil. A nil account is for toolkits without auth.
+func (s *Service) Prepare(ctx context.Context, tk *toolkit.Toolkit, account *domain.ConnectedAccount, calls *atomic.Int64) (*toolkit.Call, error) {
+	if account == nil {
+		if !tk.NoAuth() {
+			return nil, NoConnection(tk.Slug)
+		}
+		return &toolkit.Call{HTTP: s.opts.HTTP.For(httpx.CallOptions{Count: calls})}, nil
+	}
+	auth := authOf(tk, account.Scheme)
+	if auth == nil {
+		return nil, domain.Errorf(domain.CodeUnsupported, "toolkit %s no longer supports the auth scheme %s of account %s", tk.Slug, account.Scheme, account.ID).
+			WithFix("Connect the toolkit again.")
+	}
+	secrets, err := s.openSecrets(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return s.call(auth, account.Fields, secrets, account.Identity, calls)
+}
+
+// call makes a Call from a connection's parts.
+func (s *Service) call(auth *toolkit.Auth, fields map[string]string, secrets toolkit.Secrets, identity toolkit.Identity, calls *atomic.Int64) (*toolkit.Call, error) {
+	if auth.BaseURL == nil || auth.Authorize == nil {
+		return nil, domain.Internal("preparing a call", fmt.Errorf("auth %s has no BaseURL or no Authorize", auth.Name))
+	}
+	base, err := auth.BaseURL(fields)
+	if err != nil {
+		return nil, baseURLError(err)
+	}
+	base = strings.TrimRight(base, "/")
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return nil, domain.Internal("preparing a call", errors.New("the toolkit gave an unusable base URL"))
+	}
+	client := s.opts.HTTP.For(httpx.CallOptions{
+		BaseURL: u,
+		Count:   calls,
+		Authorize: func(r *http.Request) error {
+			auth.Authorize(r, fields, secrets)
+			return nil
+		},
+	})
+	return &toolkit.Call{HTTP: client, BaseURL: base, Account: fields, Identity: identity}, nil
+}
+
+// baseURLError names the field that the address could not be made from.
+func baseURLError(err error) error {
+	var te *toolkit.Error
+	if !errors.As(err, &te) {
+		return domain.Internal("making the account's address", err)
+	}
+	e := domain.Invalid(te.Field, "%s", te.Message)
+	e.Fix = te.Fix
+	return e.WithCause(te)
+}
+
+// seal seals secrets under the account's id and each field's name.
+func (s *Service) seal(ctx context.Context, a *domain.ConnectedAccount, secrets toolkit.Secrets) (map[string][]byte, error) {
+	sealed := make(map[string][]byte, len(secrets))
+	for field, value := range secrets {
+		b, err := s.opts.Vault.Seal(ctx, vault.Ref{ProjectID: a.ProjectID, AccountID: a.ID, Field: field}, []byte(value))
+		if err != nil {
+			return nil, fmt.Errorf("sealing %s: %w", field, err)
+		}
+		sealed[field] = b
+	}
+	return sealed, nil
+}
+
+func (s *Service) openSecrets(ctx context.Context, a *domain.ConnectedAccount) (toolkit.Secrets, error) {
+	sealed, err := s.opts.Store.Secrets(ctx, a.ProjectID, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	secrets := make(toolkit.Secrets, len(sealed))
+	for field, b := range sealed {
+		plain, err := s.opts.Vault.Open(ctx, vault.Ref{ProjectID: a.ProjectID, AccountID: a.ID, Field: field}, b)
+		if err != nil {
+			return nil, err
+		}
+		secrets[field] = string(plain)
+	}
+	return secrets, nil
+}

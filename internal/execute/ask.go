@@ -1,0 +1,112 @@
+package execute
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+const (
+	// stateTTL is how long a person may take to answer.
+	stateTTL = 10 * time.Minute
+	// maxState bounds a tool's own state in bytes.
+	maxState = 16 << 10
+)
+
+// sealedState is what travels through the client while a person answers.
+type sealedState struct {
+	Tool    json.RawMessage `json:"t,omitempty"`
+	Expires int64           `json:"e"` // Unix seconds
+}
+
+// ask makes the answer of a tool that puts a question to the person. A caller
+// that cannot show it gets a failed call that says what is asked.
+func (r *run) ask(ctx context.Context, ask *toolkit.Ask) (*Answer, error) {
+	if url, ok := r.showable(ask); !ok {
+		return r.failed(ask.Error(), domain.CodeUnsupported, failureData{Message: ask.Error(), URL: url}), nil
+	}
+	if r.s.opts.Sealer == nil {
+		return nil, domain.Internal("keeping a question's state", errNoSealer)
+	}
+	if len(ask.State) > maxState {
+		return nil, domain.Internal("keeping a question's state", errLargeState)
+	}
+	plain, err := json.Marshal(sealedState{Tool: ask.State, Expires: r.s.opts.Now().Add(stateTTL).Unix()})
+	if err != nil {
+		return nil, domain.Internal("keeping a question's state", err)
+	}
+	state, err := r.s.opts.Sealer.SealState(ctx, r.stateAAD(), plain)
+	if err != nil {
+		return nil, domain.Internal("keeping a question's state", err)
+	}
+	r.record.Outcome = domain.OutcomeAsked
+	return &Answer{AccountID: r.record.AccountID, Data: json.RawMessage("{}"), Ask: ask, State: state}, nil
+}
+
+// showable says whether the caller can show every question; url is an address
+// that a person could open otherwise.
+func (r *run) showable(ask *toolkit.Ask) (url string, ok bool) {
+	ok = len(ask.Questions) > 0
+	for _, q := range ask.Questions {
+		if q.URL != "" {
+			url = q.URL
+			ok = ok && r.req.Interact.CanAsk.URL
+		} else {
+			ok = ok && r.req.Interact.CanAsk.Form
+		}
+	}
+	return url, ok
+}
+
+// openState gives the tool's own state back. Answers count only together with
+// the state of their question: it binds them to the call that asked.
+func (r *run) openState(ctx context.Context) (json.RawMessage, error) {
+	in := &r.req.Interact
+	if in.State == "" {
+		if len(in.Answers) > 0 {
+			return nil, badState("The answers came without the state of their question.")
+		}
+		return nil, nil
+	}
+	if r.s.opts.Sealer == nil {
+		return nil, domain.Internal("opening a question's state", errNoSealer)
+	}
+	plain, err := r.s.opts.Sealer.OpenState(ctx, r.stateAAD(), in.State)
+	if err != nil {
+		return nil, badState("The state does not belong to this call: same user, session, tool and arguments are needed.").WithCause(err)
+	}
+	var st sealedState
+	if err := json.Unmarshal(plain, &st); err != nil {
+		return nil, badState("The state is damaged.").WithCause(err)
+	}
+	if r.s.opts.Now().Unix() >= st.Expires {
+		return nil, badState("The question has expired: it was open for 10 minutes.")
+	}
+	return st.Tool, nil
+}
+
+func badState(message string) *domain.Error {
+	return domain.Invalid("state", "%s", message).WithFix("Call the tool again from the start.")
+}
+
+// stateAAD says what a state belongs to. Each part follows its own length, so
+// that no two are spelled alike.
+func (r *run) stateAAD() string {
+	session := ""
+	if r.req.Session != nil {
+		session = r.req.Session.ID
+	}
+	aad := "v1"
+	for _, part := range []string{
+		r.req.Principal.ProjectID, session, r.req.UserID, r.record.Tool, r.req.Account,
+		hex.EncodeToString(r.record.ArgsDigest[:]),
+	} {
+		aad += "/" + strconv.Itoa(len(part)) + ":" + part
+	}
+	return aad
+}

@@ -1,0 +1,102 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+var (
+	errNoSealer   = errors.New("execute: a tool asked a question, but Options.Sealer is nil")
+	errLargeState = errors.New("execute: the tool's state is too large")
+)
+
+// finish writes the record and gives the call's outcome its log id.
+func (r *run) finish(ctx context.Context, answer *Answer, err error) (*Answer, error) {
+	rec := &r.record
+	rec.Duration = r.s.opts.Now().UTC().Sub(rec.StartedAt)
+	rec.UpstreamCalls = int(r.calls.Load())
+	if err != nil {
+		err = r.refused(ctx, err)
+	}
+	rec.Error = clip(rec.Error, 1000)
+	r.write(ctx)
+	if r.s.opts.Observe != nil {
+		r.s.opts.Observe(rec.Toolkit, rec.Tool, rec.Outcome, rec.Duration)
+	}
+	if err != nil {
+		return nil, &refusal{err: err, logID: rec.ID}
+	}
+	answer.LogID = rec.ID
+	return answer, nil
+}
+
+// refused notes a call that did not get its answer. Causes that are not for the
+// caller are logged here.
+func (r *run) refused(ctx context.Context, err error) error {
+	if ctx.Err() != nil && domain.CodeOf(err) == domain.CodeInternal {
+		err = canceled(ctx) // the caller's going made a dependency fail
+	}
+	e := domain.AsError(err)
+	r.record.Outcome, r.record.ErrorCode, r.record.Error = domain.OutcomeRefused, e.Code, e.Message
+	switch {
+	case e.Code == domain.CodeCanceled, r.started && ctx.Err() != nil:
+		r.record.Outcome = domain.OutcomeCanceled
+	case r.started:
+		r.record.Outcome = domain.OutcomeFailed
+	}
+	if e.Code == domain.CodeInternal {
+		r.s.opts.Logger.ErrorContext(ctx, "a call failed", "log_id", r.record.ID, "tool", r.record.Tool, "message", e.Message, "error", errors.Unwrap(e))
+	}
+	return e
+}
+
+// write stores the record, whether or not the caller still waits.
+func (r *run) write(ctx context.Context) {
+	wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := r.s.opts.Store.RecordExecution(wctx, r.record); err != nil {
+		r.s.opts.Logger.ErrorContext(ctx, "the record of a call was lost",
+			"log_id", r.record.ID, "project", r.record.ProjectID, "tool", r.record.Tool, "outcome", r.record.Outcome, "error", err)
+	}
+}
+
+var emptyDigest = sha256.Sum256([]byte("{}"))
+
+// digest is the SHA-256 of the arguments with sorted keys and without spaces,
+// so that the same arguments have the same digest however they are spelled.
+// What is no JSON is taken as it is.
+func digest(args json.RawMessage) [32]byte {
+	args = bytes.TrimSpace(args)
+	if len(args) == 0 || string(args) == "{}" || string(args) == "null" {
+		return emptyDigest
+	}
+	dec := json.NewDecoder(bytes.NewReader(args))
+	dec.UseNumber() // large numbers stay as they are
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return sha256.Sum256(args)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return sha256.Sum256(args)
+	}
+	canonical, err := json.Marshal(v)
+	if err != nil {
+		return sha256.Sum256(args)
+	}
+	return sha256.Sum256(canonical)
+}
+
+// clip bounds a text in bytes and keeps it valid UTF-8.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

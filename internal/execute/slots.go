@@ -1,0 +1,77 @@
+package execute
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// slots bound the calls of each project at a time.
+type slots struct {
+	size int
+	mu   sync.Mutex
+	busy map[string]*slot // projects with calls in work
+}
+
+type slot struct {
+	tokens chan struct{}
+	refs   int
+}
+
+// enter waits shortly for a slot of the project. leave gives it back.
+func (s *slots) enter(ctx context.Context, project string) (leave func(), err error) {
+	sl := s.join(project)
+	select {
+	case sl.tokens <- struct{}{}:
+	default:
+		if err := s.wait(ctx, sl); err != nil {
+			s.part(project, sl)
+			return nil, err
+		}
+	}
+	return func() {
+		<-sl.tokens
+		s.part(project, sl)
+	}, nil
+}
+
+func (s *slots) wait(ctx context.Context, sl *slot) error {
+	timer := time.NewTimer(queueWait)
+	defer timer.Stop()
+	select {
+	case sl.tokens <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return canceled(ctx)
+	case <-timer.C:
+		e := domain.Errorf(domain.CodeRateLimited, "too many calls at once: this project already runs %d, and none ended within %s", s.size, queueWait).
+			WithFix("Run fewer calls at a time, or try again shortly.")
+		e.RetryAfter = queueWait
+		return e
+	}
+}
+
+func (s *slots) join(project string) *slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy == nil {
+		s.busy = map[string]*slot{}
+	}
+	sl := s.busy[project]
+	if sl == nil {
+		sl = &slot{tokens: make(chan struct{}, s.size)}
+		s.busy[project] = sl
+	}
+	sl.refs++
+	return sl
+}
+
+func (s *slots) part(project string, sl *slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl.refs--; sl.refs == 0 {
+		delete(s.busy, project)
+	}
+}
