@@ -1,8 +1,14 @@
 // Package identity knows projects and their API keys: who a request acts for.
+//
+// A key is shown once and kept as its SHA-256. Every request reads its key from
+// the database, so that a revoked key fails at once in every process; what stays
+// open longer than one request is watched (Service.Watch).
 package identity
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
@@ -20,53 +26,56 @@ type Options struct {
 }
 
 // Service answers whose key a key is.
-type Service struct{ store Store }
+type Service struct {
+	store Store
+
+	mu        sync.Mutex
+	ephemeral map[[32]byte]domain.APIKey
+	watches   map[string]map[*watch]struct{} // by key id
+
+	run struct {
+		sync.Mutex
+		stop context.CancelFunc // nil while stopped
+		done chan struct{}
+	}
+}
 
 // New makes a Service.
-func New(opts Options) *Service { return &Service{store: opts.Store} }
+func New(opts Options) *Service {
+	return &Service{
+		store:     opts.Store,
+		ephemeral: map[[32]byte]domain.APIKey{},
+		watches:   map[string]map[*watch]struct{}{},
+	}
+}
+
+// defaultProject is the name of the project that the first start makes. Names
+// are unique in the store, which decides between processes that start at once.
+const defaultProject = "default"
 
 // Setup makes the default project when there is none and gives it. It is safe
 // when two processes start at once.
-func (s *Service) Setup(ctx context.Context) (domain.Project, error) { panic("in work") }
-
-// Authenticate gives the principal of an API key. An empty, unknown or revoked
-// key is CodeUnauthenticated with a message that says which header to send.
-func (s *Service) Authenticate(ctx context.Context, key string) (domain.Principal, error) {
-	panic("in work")
+func (s *Service) Setup(ctx context.Context) (domain.Project, error) {
+	for range 2 {
+		all, err := s.store.ListProjects(ctx)
+		if err != nil {
+			return domain.Project{}, err
+		}
+		if len(all) > 0 {
+			return all[0], nil
+		}
+		p := domain.Project{ID: domain.NewID(domain.PrefixProject), Name: defaultProject, CreatedAt: now()}
+		err = s.store.CreateProject(ctx, p)
+		if err == nil {
+			return p, nil
+		}
+		if domain.CodeOf(err) != domain.CodeConflict {
+			return domain.Project{}, err
+		}
+		// Another process was first: its project is listed now.
+	}
+	return domain.Project{}, domain.Errorf(domain.CodeUnavailable, "the default project appeared and vanished; try again")
 }
 
-// CreateKey makes a key and returns it: the only time it is seen.
-func (s *Service) CreateKey(ctx context.Context, projectID, name string) (key string, k domain.APIKey, err error) {
-	panic("in work")
-}
-
-// AdoptKey makes sure that the given key (of SLUICE_API_KEY) works for the
-// project. A key that was revoked is refused.
-func (s *Service) AdoptKey(ctx context.Context, projectID, name, key string) (domain.APIKey, error) {
-	panic("in work")
-}
-
-// Ephemeral makes a key that lives in this process only and is never stored:
-// for a client in the same process.
-func (s *Service) Ephemeral(projectID, name string) (key string) { panic("in work") }
-
-// Keys lists the project's keys, newest first.
-func (s *Service) Keys(ctx context.Context, projectID string) ([]domain.APIKey, error) {
-	panic("in work")
-}
-
-// Revoke revokes a key by id. Requests with it fail at once in this process and
-// within a second in others.
-func (s *Service) Revoke(ctx context.Context, projectID, id string) error { panic("in work") }
-
-// Watch gives a context that ends when ctx ends or the key is revoked, in
-// whatever process, within a second. The cause tells which.
-func (s *Service) Watch(ctx context.Context, p domain.Principal) (context.Context, context.CancelFunc) {
-	panic("in work")
-}
-
-// Start begins watching for revocations; Stop ends it.
-func (s *Service) Start(ctx context.Context) error { panic("in work") }
-
-// Stop ends what Start began.
-func (s *Service) Stop() { panic("in work") }
+// now is the time as the store keeps it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
