@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+)
+
+// Config is the configuration of the whole program. Fields are listed with
+// their names in the YAML file and, behind SLUICE_, in the environment.
+type Config struct {
+	// Home holds all that the embedded default keeps: the database, the key
+	// file, sluice.yaml. Absolute after Load. Default: sluice in the XDG data
+	// directory. It cannot be set in the file, which is found through it.
+	Home string `yaml:"-" env:"HOME"`
+
+	// Addr is where the router listens, host:port. Port 0 picks a free one.
+	Addr string `yaml:"addr" env:"ADDR"`
+	// PublicURL is the origin by which clients reach the router; empty means
+	// that of the listener.
+	PublicURL string `yaml:"public_url" env:"PUBLIC_URL"`
+	// TLSCert and TLSKey are PEM files; both or none.
+	TLSCert string `yaml:"tls_cert" env:"TLS_CERT"`
+	TLSKey  string `yaml:"tls_key" env:"TLS_KEY"`
+	// AllowInsecureListen permits listening beyond loopback without TLS.
+	AllowInsecureListen bool `yaml:"allow_insecure_listen" env:"ALLOW_INSECURE_LISTEN"`
+	// TrustedProxies are those whose X-Forwarded-* headers are believed.
+	TrustedProxies CIDRs `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
+
+	// APIKey is a key that the first project has from the start.
+	APIKey     Secret `yaml:"api_key" env:"API_KEY"`
+	APIKeyFile string `yaml:"api_key_file" env:"API_KEY_FILE"`
+	// KeyEncryptionKey seals the vault: 32 bytes in base64. Empty means the
+	// key file in Home.
+	KeyEncryptionKey     Secret `yaml:"key_encryption_key" env:"KEY_ENCRYPTION_KEY"`
+	KeyEncryptionKeyFile string `yaml:"key_encryption_key_file" env:"KEY_ENCRYPTION_KEY_FILE"`
+
+	// Sandbox also serves the embedded Confluence.
+	Sandbox bool `yaml:"sandbox" env:"SANDBOX"`
+	// UpstreamAllow are address ranges that upstream calls may reach although
+	// they are not public.
+	UpstreamAllow CIDRs `yaml:"upstream_allow" env:"UPSTREAM_ALLOW"`
+
+	// MaxBodyBytes bounds a request body, MaxConcurrentPerKey the requests of
+	// one API key at a time, MaxStreams the open event streams of the process.
+	MaxBodyBytes        int64 `yaml:"max_body_bytes" env:"MAX_BODY_BYTES"`
+	MaxConcurrentPerKey int   `yaml:"max_concurrent_per_key" env:"MAX_CONCURRENT_PER_KEY"`
+	MaxStreams          int   `yaml:"max_streams" env:"MAX_STREAMS"`
+
+	// LogLevel is debug, info, warn or error; LogFormat text or json.
+	LogLevel  string `yaml:"log_level" env:"LOG_LEVEL"`
+	LogFormat string `yaml:"log_format" env:"LOG_FORMAT"`
+	// OTLPEndpoint is the URL of an OpenTelemetry collector (OTLP over HTTP);
+	// empty means no traces leave the process.
+	OTLPEndpoint string `yaml:"otlp_endpoint" env:"OTLP_ENDPOINT"`
+	// Metrics serves Prometheus metrics on /metrics.
+	Metrics bool `yaml:"metrics" env:"METRICS"`
+
+	loaded *loaded
+}
+
+// Default gives the configuration before any source, without Home.
+func Default() Config {
+	return Config{
+		Addr:                "127.0.0.1:8787",
+		MaxBodyBytes:        4 << 20,
+		MaxConcurrentPerKey: 128,
+		MaxStreams:          4096,
+		LogLevel:            "info",
+		LogFormat:           "text",
+	}
+}
+
+// Secret is a setting that never shows in logs, errors or dumps. Reveal gives
+// the value.
+type Secret string
+
+// Reveal gives the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String says only whether there is a secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "REDACTED"
+}
+
+// GoString is String for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue is String for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText is String for encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// CIDRs is a list of address ranges: in the file a list, elsewhere separated
+// by commas. A lone address is a range of one.
+type CIDRs []netip.Prefix
+
+// UnmarshalText reads the comma-separated form.
+func (c *CIDRs) UnmarshalText(text []byte) error {
+	return c.set(strings.Split(string(text), ","))
+}
+
+// UnmarshalYAML reads a list, or the comma-separated form.
+func (c *CIDRs) UnmarshalYAML(unmarshal func(any) error) error {
+	var list []string
+	if unmarshal(&list) == nil {
+		return c.set(list)
+	}
+	var text string
+	if unmarshal(&text) != nil {
+		return errCIDRs
+	}
+	return c.UnmarshalText([]byte(text))
+}
+
+func (c *CIDRs) set(list []string) error {
+	out := make(CIDRs, 0, len(list))
+	for _, item := range list {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(item)
+		if addr, aerr := netip.ParseAddr(item); aerr == nil {
+			p, err = netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q is not an address range: %w", item, errCIDRs)
+		}
+		out = append(out, p.Masked())
+	}
+	*c = out
+	return nil
+}
+
+// String is the comma-separated form.
+func (c CIDRs) String() string {
+	parts := make([]string, len(c))
+	for i, p := range c {
+		parts[i] = p.String()
+	}
+	return strings.Join(parts, ",")
+}

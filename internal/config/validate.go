@@ -1,0 +1,162 @@
+package config
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+const minAPIKey = 16
+
+// Validate says whether the values make sense together. The error joins one
+// domain.Error for each setting at fault; each names the setting, where its
+// value came from and what was expected, and none shows a secret.
+func (c *Config) Validate() error {
+	return errors.Join(
+		c.checkListen(),
+		c.checkPublicURL(),
+		c.checkSecrets(),
+		c.checkRanges(),
+		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
+		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
+		c.checkNumber("max_streams", int64(c.MaxStreams), 1, 1_000_000),
+		c.checkWord("log_level", c.LogLevel, "debug", "info", "warn", "error"),
+		c.checkWord("log_format", c.LogFormat, "text", "json"),
+		c.checkOTLP(),
+	)
+}
+
+// TLS says whether the router speaks TLS itself.
+func (c *Config) TLS() bool { return c.TLSCert != "" && c.TLSKey != "" }
+
+// Source says where the value of a setting came from: "default", a file, a
+// variable, or the flag when the value was changed after Load.
+func (c *Config) Source(name string) string {
+	for _, s := range settings() {
+		if s.name != name {
+			continue
+		}
+		if c.loaded == nil {
+			break
+		}
+		now := reflect.ValueOf(*c).FieldByName(s.field)
+		then := reflect.ValueOf(c.loaded.values).FieldByName(s.field)
+		if !reflect.DeepEqual(now.Interface(), then.Interface()) {
+			return "--" + strings.ReplaceAll(name, "_", "-")
+		}
+		if source := c.loaded.sources[name]; source != "" {
+			return source
+		}
+	}
+	return fromNobody
+}
+
+// fault makes the error of one setting: its name and source, then the text.
+func (c *Config) fault(name, format string, args ...any) *domain.Error {
+	args = append([]any{name, c.Source(name)}, args...)
+	return domain.Invalid(name, "%s (from %s): "+format, args...)
+}
+
+func (c *Config) checkListen() error {
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return c.fault("addr", "%q is not an address: expected host:port, such as 127.0.0.1:8787", c.Addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return c.fault("addr", "%q has no port between 0 and 65535", c.Addr)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		set, missing := "tls_cert", "tls_key"
+		if c.TLSCert == "" {
+			set, missing = missing, set
+		}
+		return c.fault(missing, "it is needed together with %s (from %s)", set, c.Source(set))
+	}
+	if !loopback(host) && !c.TLS() && !c.AllowInsecureListen {
+		return c.fault("addr", "%q is reachable from other machines, and keys would travel in the clear", c.Addr).
+			WithFix("set tls_cert and tls_key, or listen on 127.0.0.1, or set allow_insecure_listen when a proxy in front adds TLS")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func (c *Config) checkPublicURL() error {
+	if c.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" ||
+		u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		// Not echoed: a user in the URL would be a password in the log.
+		return c.fault("public_url", "expected an origin alone, such as https://sluice.example.com")
+	}
+	return nil
+}
+
+func (c *Config) checkSecrets() error {
+	key := c.APIKey.Reveal()
+	if key == "" {
+		return nil
+	}
+	if len(key) < minAPIKey {
+		return c.fault("api_key", "it has %d characters: expected at least %d", len(key), minAPIKey)
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return c.fault("api_key", "it has a character that a header cannot carry: expected printable ASCII without spaces")
+	}
+	return nil
+}
+
+func (c *Config) checkRanges() error {
+	var errs []error
+	for _, r := range []struct {
+		name string
+		list CIDRs
+	}{{"trusted_proxies", c.TrustedProxies}, {"upstream_allow", c.UpstreamAllow}} {
+		for _, p := range r.list {
+			if p.Bits() == 0 {
+				errs = append(errs, c.fault(r.name, "%s is every address: expected the ranges that are meant", p))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkNumber(name string, value, low, high int64) error {
+	if value < low || value > high {
+		return c.fault(name, "%d is out of range: expected %d to %d", value, low, high)
+	}
+	return nil
+}
+
+func (c *Config) checkWord(name, value string, words ...string) error {
+	if !slices.Contains(words, value) {
+		return c.fault(name, "%q is not known: expected one of %s", value, strings.Join(words, ", "))
+	}
+	return nil
+}
+
+func (c *Config) checkOTLP() error {
+	if c.OTLPEndpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(c.OTLPEndpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
+		return c.fault("otlp_endpoint", "expected a URL such as http://127.0.0.1:4318")
+	}
+	return nil
+}
