@@ -21,7 +21,9 @@ func NewSealer(v Vault) Sealer { return vaultSealer{vault: v} }
 type vaultSealer struct{ vault Vault }
 
 // stateRef binds a state to its use and to aad.
-func stateRef(aad string) vault.Ref { return vault.Ref{ProjectID: "sluice", Field: "execute/state/" + aad} }
+func stateRef(aad string) vault.Ref {
+	return vault.Ref{ProjectID: "sluice", Field: "execute/state/" + aad}
+}
 
 func (s vaultSealer) SealState(ctx context.Context, aad string, plain []byte) (string, error) {
 	sealed, err := s.vault.Seal(ctx, stateRef(aad), plain)

@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/catalog"
@@ -14,7 +13,6 @@ import (
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/store"
-	"github.com/sluice-run/sluice/toolkit"
 )
 
 // Options configures a Service. Store, Catalog, Connect and Execute are required.
@@ -26,14 +24,28 @@ type Options struct {
 	// LinkURL gives the address of a connect page from its token and the origin
 	// that the request came by (empty: none known).
 	LinkURL func(origin, token string) string
-	Now     func() time.Time
+	// WaitLimit bounds one wait for connections; 50 s when 0.
+	WaitLimit time.Duration
+	Now       func() time.Time // time.Now when nil
 }
 
-// Service keeps sessions.
-type Service struct{ opts Options }
+// Service keeps sessions. It is safe for concurrent use.
+type Service struct {
+	opts  Options
+	metas *metaTools
+	cache *compiled
+}
 
 // New makes a Service.
-func New(opts Options) *Service { return &Service{opts: opts} }
+func New(opts Options) *Service {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.WaitLimit <= 0 {
+		opts.WaitLimit = defaultWaitLimit
+	}
+	return &Service{opts: opts, metas: newMetaTools(), cache: newCompiled(maxCompiled)}
+}
 
 // Handle is a session ready to be used: stored state, compiled rules and the
 // principal that opened it.
@@ -44,101 +56,100 @@ type Handle struct {
 	Origin    string // of the current request, for links; may be empty
 }
 
+// maxUpdates bounds how often an update without an expected version is tried
+// again when the session changes meanwhile.
+const maxUpdates = 5
+
 // Create makes a session after checking every slug, account and auth config in
-// cfg by name.
+// cfg by name. Slugs are kept in the catalogue's spelling.
 func (s *Service) Create(ctx context.Context, p domain.Principal, userID string, cfg domain.SessionConfig) (*Handle, error) {
-	panic("in work")
+	if err := connect.CheckUserID(userID); err != nil {
+		return nil, err
+	}
+	cfg = clone(cfg)
+	if err := s.check(ctx, p.ProjectID, userID, &cfg); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	sess := domain.Session{
+		ID: domain.NewID(domain.PrefixSession), ProjectID: p.ProjectID, UserID: userID,
+		Config: cfg, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if err := s.opts.Store.CreateSession(ctx, sess); err != nil {
+		return nil, err
+	}
+	return s.handle(p, sess), nil
 }
 
 // Open gives a session of the principal's project; another project's is
 // CodeNotFound like an unknown one.
 func (s *Service) Open(ctx context.Context, p domain.Principal, id string) (*Handle, error) {
-	panic("in work")
+	sess, err := s.opts.Store.Session(ctx, p.ProjectID, id)
+	if err != nil {
+		return nil, notFound(err, id)
+	}
+	return s.handle(p, sess), nil
 }
 
 // Update changes a session's configuration with edit, checks it as Create does
 // and raises the version. A non-nil expect that is not the current version is
 // CodeConflict.
 func (s *Service) Update(ctx context.Context, p domain.Principal, id string, expect *int, edit func(*domain.SessionConfig) error) (*Handle, error) {
-	panic("in work")
+	for try := 1; ; try++ {
+		sess, err := s.opts.Store.Session(ctx, p.ProjectID, id)
+		if err != nil {
+			return nil, notFound(err, id)
+		}
+		if expect != nil && *expect != sess.Version {
+			return nil, changed(*expect, sess.Version)
+		}
+		sess.Config = clone(sess.Config)
+		if err := edit(&sess.Config); err != nil {
+			return nil, err
+		}
+		if err := s.check(ctx, p.ProjectID, sess.UserID, &sess.Config); err != nil {
+			return nil, err
+		}
+		sess.Version++
+		sess.UpdatedAt = s.now()
+		err = s.opts.Store.UpdateSession(ctx, p.ProjectID, sess)
+		switch {
+		case err == nil:
+			return s.handle(p, sess), nil
+		case domain.CodeOf(err) != domain.CodeConflict:
+			return nil, notFound(err, id)
+		case expect == nil && try == maxUpdates:
+			return nil, err
+		}
+	}
+}
+
+func changed(expect, current int) error {
+	e := domain.Errorf(domain.CodeConflict, "the session's configuration is at version %d, not %d: it changed meanwhile", current, expect).
+		WithFix("Read the session again and repeat the change with expected_config_version %d.", current)
+	e.Field = "expected_config_version"
+	return e
 }
 
 // Delete removes a session. Its MCP URL answers 404 from then on.
-func (s *Service) Delete(ctx context.Context, p domain.Principal, id string) error { panic("in work") }
-
-// ToolSet is what a session lists: the meta tools and the preloaded tools.
-type ToolSet struct {
-	// Key is equal for sets with the same bytes: a cache key for marshalled lists.
-	Key   string
-	Tools []*catalog.Tool
+func (s *Service) Delete(ctx context.Context, p domain.Principal, id string) error {
+	if err := s.opts.Store.DeleteSession(ctx, p.ProjectID, id); err != nil {
+		return notFound(err, id)
+	}
+	return nil
 }
 
-// Tools gives the session's listed tools: meta tools first, then preloaded ones
-// by slug.
-func (s *Service) Tools(h *Handle) (*ToolSet, error) { panic("in work") }
-
-// MetaSlugs gives the slugs of the meta tools that the session offers.
-func (s *Service) MetaSlugs(h *Handle) []string { return h.Rules.MetaTools() }
-
-// Call is one tool call in a session.
-type Call struct {
-	Tool      string // meta or app tool
-	Arguments json.RawMessage
-	Account   string
-	Door      string
-	RequestID string
-	Interact  execute.Interact
+func notFound(err error, id string) error {
+	if domain.CodeOf(err) != domain.CodeNotFound {
+		return err
+	}
+	return domain.Errorf(domain.CodeNotFound, "there is no session %q", clip(id)).
+		WithFix("Create a session with POST /api/v3.1/tool_router/session.")
 }
 
-// Call runs a meta tool or an app tool. See execute.Service.Run for errors.
-func (s *Service) Call(ctx context.Context, h *Handle, c Call) (*execute.Answer, error) {
-	panic("in work")
+// handle joins a session with its rules, which are compiled once a version.
+func (s *Service) handle(p domain.Principal, sess domain.Session) *Handle {
+	return &Handle{Session: sess, Principal: p, Rules: s.cache.get(&sess).rules}
 }
 
-// ToolkitState is a toolkit of the session with the user's connection to it.
-type ToolkitState struct {
-	Toolkit *toolkit.Toolkit
-	Enabled bool
-	Account *domain.ConnectedAccount // the one a call would use; nil when none
-	All     []domain.ConnectedAccount
-}
-
-// Toolkits gives the session's toolkits in the order of their slugs.
-func (s *Service) Toolkits(ctx context.Context, h *Handle) ([]ToolkitState, error) { panic("in work") }
-
-// Link starts a connection for the session's user and gives it with its address.
-func (s *Service) Link(ctx context.Context, h *Handle, toolkitSlug, alias, callbackURL string) (*connect.Initiated, string, error) {
-	panic("in work")
-}
-
-// Query is one use case to find tools for.
-type Query struct {
-	UseCase     string `json:"use_case"`
-	KnownFields string `json:"known_fields,omitempty"`
-}
-
-// Found is the outcome of a search over several use cases. Search tools answer
-// with it, and so does REST in its own shape.
-type Found struct {
-	Results  []FoundResult
-	Tools    []*catalog.Tool // every tool named in Results, once
-	Toolkits []ToolkitState  // of those tools
-	Now      time.Time
-}
-
-// FoundResult is the outcome for one use case. Error is set when there was none.
-type FoundResult struct {
-	Query    Query
-	Primary  []*catalog.Tool
-	Related  []*catalog.Tool
-	Steps    []string // recommended plan
-	Pitfalls []string
-	Guidance string
-	Level    string // easy, medium, hard
-	Error    string
-}
-
-// Search finds tools among those that the session may use.
-func (s *Service) Search(ctx context.Context, h *Handle, queries []Query) (*Found, error) {
-	panic("in work")
-}
+func (s *Service) now() time.Time { return s.opts.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,156 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// maxParallel bounds how many tools of one multi-execute run at a time.
+const maxParallel = 8
+
+type multiInput struct {
+	Tools     []multiItem `json:"tools"`
+	SessionID string      `json:"session_id"`
+}
+
+type multiItem struct {
+	ToolSlug  string          `json:"tool_slug"`
+	Arguments json.RawMessage `json:"arguments"`
+	Account   string          `json:"account"`
+}
+
+type multiOutput struct {
+	Results      []multiResult `json:"results"`
+	TotalCount   int           `json:"total_count"`
+	SuccessCount int           `json:"success_count"`
+	ErrorCount   int           `json:"error_count"`
+	Session      *workflow     `json:"session,omitempty"`
+}
+
+type multiResult struct {
+	ToolSlug string          `json:"tool_slug"`
+	Index    int             `json:"index"` // from 0
+	Response json.RawMessage `json:"response"`
+	Error    *string         `json:"error"`
+
+	successful bool
+}
+
+// multi runs several tools. Each goes through execute by itself, with a record
+// of its own; a failed or refused one leaves the others alone.
+func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, call *toolkit.Call) (*multiOutput, error) {
+	out := &multiOutput{Results: make([]multiResult, len(in.Tools)), TotalCount: len(in.Tools), Session: echo(in.SessionID)}
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+		done atomic.Int64
+	)
+	for range min(maxParallel, len(in.Tools)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(in.Tools) {
+					return
+				}
+				out.Results[i] = s.one(ctx, h, c, i, in.Tools[i])
+				call.Progress(float64(done.Add(1)), float64(len(in.Tools)), in.Tools[i].ToolSlug)
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i := range out.Results {
+		if out.Results[i].successful {
+			out.SuccessCount++
+		}
+	}
+	out.ErrorCount = out.TotalCount - out.SuccessCount
+	return out, nil
+}
+
+// one runs one item. Every item is tried even after the caller has gone, so
+// that each leaves its record; execute refuses it then.
+func (s *Service) one(ctx context.Context, h *Handle, c Call, index int, item multiItem) (res multiResult) {
+	res = multiResult{ToolSlug: item.ToolSlug, Index: index}
+	defer func() { // execute catches what a tool does; this is a goroutine of ours
+		if p := recover(); p != nil {
+			res.Error, res.successful = refusalText(domain.Internal("running a tool", fmt.Errorf("panic: %v", p))), false
+		}
+	}()
+	account := item.Account
+	if account == "" {
+		account = c.Account
+	}
+	req := s.request(h, Call{
+		Tool: item.ToolSlug, Arguments: item.Arguments, Account: account,
+		Door: execute.DoorMulti, RequestID: c.RequestID,
+	})
+	req.Interact.Header = c.Interact.Header
+	answer, err := s.runOne(ctx, req)
+	if err != nil {
+		res.Error = refusalText(err)
+		return res
+	}
+	res.Response, res.successful = envelope(answer), answer.Successful
+	if !answer.Successful {
+		res.Error = &answer.Error
+	}
+	return res
+}
+
+func (s *Service) runOne(ctx context.Context, req execute.Request) (*execute.Answer, error) {
+	if slug := strings.ToUpper(req.Tool); s.metas.bySlug[slug] != nil || notOffered[slug] != "" {
+		err := domain.Invalid("tool_slug", "%s is a meta tool: it cannot run inside a multi-execute", slug).
+			WithFix("Call it by itself.")
+		return nil, s.opts.Execute.Refuse(ctx, req, err)
+	}
+	return s.opts.Execute.Run(ctx, req)
+}
+
+// refusalText is a refusal as a model reads it.
+func refusalText(err error) *string {
+	e := domain.AsError(err)
+	text := e.Message
+	if e.Fix != "" {
+		text = strings.TrimRight(text, ". ") + ". " + e.Fix
+	}
+	if id := execute.LogID(err); id != "" && e.Code == domain.CodeInternal {
+		text = fmt.Sprintf("%s (%s)", text, id)
+	}
+	return &text
+}
+
+// envelope gives an item's answer. Verbatim tools have their content put into
+// the envelope's data, since here it has no other place.
+func envelope(a *execute.Answer) json.RawMessage {
+	if len(a.Structured) == 0 && len(a.Content) == 0 {
+		return a.Envelope()
+	}
+	c := *a
+	if len(a.Structured) > 0 {
+		c.Data = a.Structured
+		return c.Envelope()
+	}
+	var texts []string
+	for _, b := range a.Content {
+		if b.Text != "" {
+			texts = append(texts, b.Text)
+		}
+	}
+	if len(texts) > 0 && string(a.Data) == "{}" {
+		if data, err := json.Marshal(map[string]any{"content": texts}); err == nil {
+			c.Data = data
+		}
+	}
+	return c.Envelope()
+}

@@ -1,0 +1,122 @@
+package session
+
+import (
+	"context"
+
+	"github.com/sluice-run/sluice/internal/connect"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// maxListed bounds how many of a user's accounts are looked at.
+const maxListed = 1000
+
+// ToolkitState is a toolkit of the session with the user's connection to it.
+type ToolkitState struct {
+	Toolkit *toolkit.Toolkit
+	Enabled bool
+	Account *domain.ConnectedAccount // the one a call would use; nil when none
+	All     []domain.ConnectedAccount
+}
+
+// Connected says whether the toolkit's tools can run: an account is there, or
+// none is needed.
+func (t *ToolkitState) Connected() bool { return t.Account != nil || t.Toolkit.NoAuth() }
+
+// Toolkits gives the session's toolkits in the order of their slugs.
+func (s *Service) Toolkits(ctx context.Context, h *Handle) ([]ToolkitState, error) {
+	var list []*toolkit.Toolkit
+	for _, tk := range s.opts.Catalog.Toolkits(ctx, h.ProjectID) {
+		if h.Rules.Toolkit(tk.Slug) {
+			list = append(list, tk)
+		}
+	}
+	return s.states(ctx, h, list)
+}
+
+// Link starts a connection for the session's user and gives it with its address.
+func (s *Service) Link(ctx context.Context, h *Handle, toolkitSlug, alias, callbackURL string) (*connect.Initiated, string, error) {
+	tk, err := s.opts.Catalog.Toolkit(ctx, h.ProjectID, toolkitSlug)
+	if err != nil {
+		return nil, "", err
+	}
+	if !h.Rules.Toolkit(tk.Slug) {
+		return nil, "", domain.Errorf(domain.CodeForbidden, "toolkit %s is not enabled in this session (toolkits)", tk.Slug).
+			WithFix("Change the session's configuration.")
+	}
+	if callbackURL == "" {
+		callbackURL = h.Config.ManageConnections.CallbackURL
+	}
+	in, err := s.opts.Connect.Initiate(ctx, connect.Start{
+		ProjectID: h.ProjectID, UserID: h.UserID, Toolkit: tk.Slug,
+		AuthConfigID: h.Config.AuthConfigs[tk.Slug], Alias: alias, CallbackURL: callbackURL,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	address := ""
+	if s.opts.LinkURL != nil {
+		address = s.opts.LinkURL(h.Origin, in.Token)
+	}
+	return in, address, nil
+}
+
+// states gives the user's connections to the toolkits. A toolkit that connects
+// by itself is connected by this first look.
+func (s *Service) states(ctx context.Context, h *Handle, toolkits []*toolkit.Toolkit) ([]ToolkitState, error) {
+	byToolkit, err := s.accounts(ctx, h, toolkits)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]ToolkitState, 0, len(toolkits))
+	for _, tk := range toolkits {
+		st := ToolkitState{Toolkit: tk, Enabled: h.Rules.Toolkit(tk.Slug), All: byToolkit[tk.Slug]}
+		choice := s.choice(h, tk.Slug)
+		if usable := s.opts.Connect.Candidates(choice, st.All); len(usable) > 0 {
+			st.Account = &usable[0]
+		} else if !tk.NoAuth() && len(choice.Pinned) == 0 && s.opts.Connect.Provisions(tk.Slug) {
+			a, err := s.opts.Connect.Choose(ctx, choice)
+			if err != nil && domain.CodeOf(err) != domain.CodeNoConnection {
+				return nil, err
+			}
+			if a != nil {
+				st.Account, st.All = a, append([]domain.ConnectedAccount{*a}, st.All...)
+			}
+		}
+		list = append(list, st)
+	}
+	return list, nil
+}
+
+func (s *Service) choice(h *Handle, toolkitSlug string) connect.Choice {
+	return connect.Choice{
+		ProjectID: h.ProjectID, UserID: h.UserID, Toolkit: toolkitSlug,
+		Pinned: h.Config.ConnectedAccounts[toolkitSlug],
+	}
+}
+
+// accounts gives the user's accounts by toolkit, newest first.
+func (s *Service) accounts(ctx context.Context, h *Handle, toolkits []*toolkit.Toolkit) (map[string][]domain.ConnectedAccount, error) {
+	f := store.AccountFilter{UserIDs: []string{h.UserID}}
+	for _, tk := range toolkits {
+		if !tk.NoAuth() {
+			f.Toolkits = append(f.Toolkits, tk.Slug)
+		}
+	}
+	if len(f.Toolkits) == 0 {
+		return nil, nil
+	}
+	if len(f.Toolkits) > 100 {
+		f.Toolkits = nil // fewer words for the database than the list would be
+	}
+	all, _, err := s.opts.Connect.Accounts(ctx, h.ProjectID, f, store.Page{Limit: maxListed})
+	if err != nil {
+		return nil, err
+	}
+	byToolkit := map[string][]domain.ConnectedAccount{}
+	for _, a := range all {
+		byToolkit[a.Toolkit] = append(byToolkit[a.Toolkit], a)
+	}
+	return byToolkit, nil
+}
