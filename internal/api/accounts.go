@@ -1,0 +1,352 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sluice-run/sluice/internal/connect"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+func (s *server) accountRoutes() {
+	const at = "/connected_accounts"
+	handle(s, operation{
+		id: "listAccounts", method: http.MethodGet, path: at, tag: "connected accounts", summary: "List connected accounts",
+		query: paged(
+			param{"toolkit_slugs", huma.TypeArray, "Only of these toolkits"},
+			param{"statuses", huma.TypeArray, "Only in these states"},
+			param{"user_ids", huma.TypeArray, "Only of these users"},
+			param{"auth_config_ids", huma.TypeArray, "Only of these auth configs"},
+			param{"connected_account_ids", huma.TypeArray, "Only these accounts"},
+			param{"account_type", huma.TypeString, "PRIVATE, SHARED or ALL; there are no shared ones yet"},
+			param{"order_by", huma.TypeString, "created_at or updated_at"},
+			param{"order_direction", huma.TypeString, "desc or asc"},
+		),
+	}, s.listAccounts)
+	handle(s, operation{
+		id: "getAccount", method: http.MethodGet, path: at + "/{nanoid}", tag: "connected accounts", summary: "Get a connected account",
+	}, s.getAccount)
+	handle(s, operation{
+		id: "createAccount", method: http.MethodPost, path: at, tag: "connected accounts",
+		summary: "Connect an account, at once with credentials or by a link without", status: http.StatusCreated,
+	}, s.createAccount)
+	handle(s, operation{
+		id: "linkAccount", method: http.MethodPost, path: at + "/link", tag: "connected accounts",
+		summary: "Start connecting a user by a link", status: http.StatusCreated,
+	}, s.linkAccount)
+	handle(s, operation{
+		id: "deleteAccount", method: http.MethodDelete, path: at + "/{nanoid}", tag: "connected accounts",
+		summary: "Delete a connected account with its secrets",
+	}, s.deleteAccount)
+}
+
+const accountPrivate = "PRIVATE"
+
+type accountOut struct {
+	Toolkit      slugOut              `json:"toolkit"`
+	AuthConfig   accountAuth          `json:"auth_config"`
+	ID           string               `json:"id"`
+	WordID       *string              `json:"word_id" doc:"A readable name, taken wherever an account is asked for"`
+	Alias        *string              `json:"alias"`
+	UserID       string               `json:"user_id"`
+	Status       domain.AccountStatus `json:"status"`
+	Experimental accountSharing       `json:"experimental"`
+	CreatedAt    string               `json:"created_at"`
+	UpdatedAt    string               `json:"updated_at"`
+	State        stateOut             `json:"state"`
+	Data         map[string]string    `json:"data" doc:"The connection's public fields; never a secret"`
+	StatusReason *string              `json:"status_reason"`
+	IsDisabled   bool                 `json:"is_disabled"`
+	Params       map[string]string    `json:"params"`
+	Deprecated   accountTwin          `json:"deprecated"`
+}
+
+type accountAuth struct {
+	ID                string            `json:"id"`
+	AuthScheme        domain.AuthScheme `json:"auth_scheme"`
+	IsComposioManaged bool              `json:"is_composio_managed"`
+	IsDisabled        bool              `json:"is_disabled"`
+	Deprecated        *accountAuthTwin  `json:"deprecated,omitempty"`
+}
+
+type accountAuthTwin struct {
+	UUID string `json:"uuid"`
+}
+
+type accountSharing struct {
+	AccountType string `json:"account_type" enum:"PRIVATE,SHARED"`
+}
+
+type accountTwin struct {
+	UUID   string   `json:"uuid"`
+	Labels []string `json:"labels"`
+}
+
+// stateOut is the contract's AuthState (§2.6): public fields only. What a
+// scheme's readers insist on and is secret reads REDACTED.
+type stateOut struct {
+	AuthScheme domain.AuthScheme `json:"authScheme"`
+	Val        map[string]string `json:"val"`
+}
+
+func stateWire(a *domain.ConnectedAccount, redirect string) stateOut {
+	val := map[string]string{}
+	for k, v := range a.Fields {
+		val[k] = v
+	}
+	switch a.Scheme {
+	case domain.SchemeOAuth2, domain.SchemeS2SOAuth2:
+		val["access_token"] = "REDACTED"
+	}
+	val["status"] = string(a.Status)
+	if redirect != "" {
+		val["redirectUrl"] = redirect
+	}
+	return stateOut{AuthScheme: a.Scheme, Val: val}
+}
+
+func (s *server) accountWire(ctx context.Context, a *domain.ConnectedAccount, disabled map[string]bool) accountOut {
+	off, known := disabled[a.AuthConfigID]
+	if !known {
+		if c, err := s.Connect.AuthConfig(ctx, a.ProjectID, a.AuthConfigID); err == nil { // it may be gone
+			off = c.Disabled
+		}
+		disabled[a.AuthConfigID] = off
+	}
+	data := a.Fields
+	if data == nil {
+		data = map[string]string{}
+	}
+	return accountOut{
+		Toolkit: slugOut{Slug: a.Toolkit},
+		AuthConfig: accountAuth{
+			ID: a.AuthConfigID, AuthScheme: a.Scheme, IsDisabled: off,
+			Deprecated: &accountAuthTwin{UUID: twinID("auth_config", a.AuthConfigID)},
+		},
+		ID: a.ID, WordID: optional(a.WordID), Alias: optional(a.Alias), UserID: a.UserID, Status: a.Status,
+		Experimental: accountSharing{AccountType: accountPrivate},
+		CreatedAt:    wireTime(a.CreatedAt), UpdatedAt: wireTime(a.UpdatedAt),
+		State: stateWire(a, ""), Data: data, StatusReason: optional(a.StatusReason), IsDisabled: a.Disabled,
+		Params: map[string]string{}, Deprecated: accountTwin{UUID: twinID("account", a.ID), Labels: []string{}},
+	}
+}
+
+// accountStates are the contract's (§2.5).
+var accountStates = []string{"INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"}
+
+func (s *server) listAccounts(ctx context.Context, in *listQuery) (page[accountOut], error) {
+	var none page[accountOut]
+	w, err := in.window(defaultPage, maxTools)
+	if err != nil {
+		return none, err
+	}
+	kind, err := in.choice("account_type", "ALL", "PRIVATE", "SHARED")
+	if err != nil {
+		return none, err
+	}
+	order, err := in.choice("order_by", "created_at", "updated_at")
+	if err != nil {
+		return none, err
+	}
+	direction, err := in.choice("order_direction", "desc", "asc")
+	if err != nil {
+		return none, err
+	}
+	f := store.AccountFilter{
+		IDs: in.list("connected_account_ids"), UserIDs: in.list("user_ids"), Toolkits: lower(in.list("toolkit_slugs")),
+		AuthConfigIDs: in.list("auth_config_ids"), OrderByUpdated: order == "updated_at", Ascending: direction == "asc",
+	}
+	for _, st := range in.list("statuses") {
+		if !slices.Contains(accountStates, st) {
+			return none, domain.Invalid("statuses", "statuses: expected any of %s", strings.Join(accountStates, ", "))
+		}
+		f.Statuses = append(f.Statuses, domain.AccountStatus(st))
+	}
+	if kind == "SHARED" {
+		return pageOf[accountOut](w, nil, 0), nil
+	}
+	accounts, total, err := s.Connect.Accounts(ctx, callerOf(ctx).principal.ProjectID, f, w.store())
+	if err != nil {
+		return none, err
+	}
+	items, disabled := make([]accountOut, 0, len(accounts)), map[string]bool{}
+	for i := range accounts {
+		items = append(items, s.accountWire(ctx, &accounts[i], disabled))
+	}
+	return pageOf(w, items, total), nil
+}
+
+func (s *server) getAccount(ctx context.Context, in *nanoPath) (accountOut, error) {
+	a, err := s.Connect.Account(ctx, callerOf(ctx).principal.ProjectID, in.ID)
+	if err != nil {
+		return accountOut{}, err
+	}
+	return s.accountWire(ctx, a, map[string]bool{}), nil
+}
+
+type createAccountIn struct {
+	Body struct {
+		AuthConfig struct {
+			ID string `json:"id" minLength:"1"`
+		} `json:"auth_config"`
+		Connection struct {
+			UserID      string    `json:"user_id,omitempty" maxLength:"256"`
+			Alias       string    `json:"alias,omitempty" maxLength:"64"`
+			CallbackURL string    `json:"callback_url,omitempty"`
+			RedirectURI string    `json:"redirect_uri,omitempty" doc:"Older name of callback_url"`
+			State       *stateIn  `json:"state,omitempty"`
+			Data        object    `json:"data,omitempty" doc:"Older place of state.val"`
+			Sharing     sharingIn `json:"experimental,omitempty"`
+		} `json:"connection"`
+	}
+}
+
+type stateIn struct {
+	AuthScheme domain.AuthScheme `json:"authScheme,omitempty"`
+	Val        object            `json:"val,omitempty"`
+}
+
+type createdAccount struct {
+	ID             string               `json:"id"`
+	ConnectionData stateOut             `json:"connectionData"`
+	Status         domain.AccountStatus `json:"status"`
+	RedirectURL    *string              `json:"redirect_url"`
+	RedirectURI    *string              `json:"redirect_uri"`
+	Deprecated     createdTwin          `json:"deprecated"`
+}
+
+type createdTwin struct {
+	UUID           string `json:"uuid"`
+	AuthConfigUUID string `json:"authConfigUuid"`
+}
+
+// defaultUser is whose account it is when an old client names nobody.
+const defaultUser = "default"
+
+func (s *server) createAccount(ctx context.Context, in *createAccountIn) (createdAccount, error) {
+	c, conn := callerOf(ctx), in.Body.Connection
+	if err := conn.Sharing.refuse("connection.experimental"); err != nil {
+		return createdAccount{}, err
+	}
+	cfg, err := s.Connect.AuthConfig(ctx, c.principal.ProjectID, in.Body.AuthConfig.ID)
+	if err != nil {
+		return createdAccount{}, err
+	}
+	values := map[string]string{}
+	if err := collect(values, "connection.data", conn.Data); err != nil {
+		return createdAccount{}, err
+	}
+	if st := conn.State; st != nil {
+		if st.AuthScheme != "" && st.AuthScheme != cfg.Scheme {
+			return createdAccount{}, domain.Invalid("connection.state.authScheme",
+				"connection.state.authScheme: auth config %s connects with %s", cfg.ID, cfg.Scheme)
+		}
+		if err := collect(values, "connection.state.val", st.Val); err != nil {
+			return createdAccount{}, err
+		}
+	}
+	start := connect.Start{
+		ProjectID: c.principal.ProjectID, UserID: conn.UserID, AuthConfigID: cfg.ID, Alias: conn.Alias, CallbackURL: conn.CallbackURL,
+	}
+	if start.UserID == "" {
+		start.UserID = defaultUser
+	}
+	if start.CallbackURL == "" {
+		start.CallbackURL = conn.RedirectURI
+	}
+	if len(values) == 0 {
+		started, err := s.Connect.Initiate(ctx, start)
+		if err != nil {
+			return createdAccount{}, err
+		}
+		return createdWire(&started.Account, linkURL(c.origin, started)), nil
+	}
+	a, err := s.Connect.Connect(ctx, start, values)
+	if err != nil {
+		return createdAccount{}, err
+	}
+	return createdWire(a, ""), nil
+}
+
+// collect adds the credentials in o to values, without the state's own words.
+func collect(values map[string]string, field string, o object) error {
+	if o.empty() {
+		return nil
+	}
+	var in map[string]any
+	if err := json.Unmarshal(o, &in); err != nil {
+		return domain.Invalid(field, "%s: expected an object", field)
+	}
+	for k, v := range in {
+		switch v := v.(type) {
+		case nil:
+		case string:
+			if k != "status" && v != "" {
+				values[k] = v
+			}
+		default:
+			return domain.Invalid(field+"."+k, "%s.%s: expected a string", field, k)
+		}
+	}
+	return nil
+}
+
+func createdWire(a *domain.ConnectedAccount, redirect string) createdAccount {
+	return createdAccount{
+		ID: a.ID, ConnectionData: stateWire(a, redirect), Status: a.Status,
+		RedirectURL: optional(redirect), RedirectURI: optional(redirect),
+		Deprecated: createdTwin{UUID: twinID("account", a.ID), AuthConfigUUID: twinID("auth_config", a.AuthConfigID)},
+	}
+}
+
+type linkAccountIn struct {
+	Body struct {
+		AuthConfigID string    `json:"auth_config_id" minLength:"1"`
+		UserID       string    `json:"user_id" minLength:"1" maxLength:"256"`
+		Alias        string    `json:"alias,omitempty" maxLength:"64"`
+		CallbackURL  string    `json:"callback_url,omitempty"`
+		Experimental sharingIn `json:"experimental,omitempty"`
+	}
+}
+
+type linkAccountOut struct {
+	LinkToken          string `json:"link_token"`
+	RedirectURL        string `json:"redirect_url" doc:"The page on which the user connects"`
+	ExpiresAt          string `json:"expires_at"`
+	ConnectedAccountID string `json:"connected_account_id" doc:"INITIATED until the user is done"`
+}
+
+func (s *server) linkAccount(ctx context.Context, in *linkAccountIn) (linkAccountOut, error) {
+	if err := in.Body.Experimental.refuse("experimental"); err != nil {
+		return linkAccountOut{}, err
+	}
+	c := callerOf(ctx)
+	started, err := s.Connect.Initiate(ctx, connect.Start{
+		ProjectID: c.principal.ProjectID, UserID: in.Body.UserID, AuthConfigID: in.Body.AuthConfigID,
+		Alias: in.Body.Alias, CallbackURL: in.Body.CallbackURL,
+	})
+	if err != nil {
+		return linkAccountOut{}, err
+	}
+	return linkAccountOut{
+		LinkToken: started.Token, RedirectURL: linkURL(c.origin, started),
+		ExpiresAt: wireTime(started.ExpiresAt), ConnectedAccountID: started.Account.ID,
+	}, nil
+}
+
+type deletedAccount struct {
+	Success bool `json:"success"`
+}
+
+func (s *server) deleteAccount(ctx context.Context, in *nanoPath) (deletedAccount, error) {
+	if err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID); err != nil {
+		return deletedAccount{}, err
+	}
+	return deletedAccount{Success: true}, nil
+}

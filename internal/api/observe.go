@@ -1,0 +1,87 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// observe gives the request its id, logs how it ended, and answers for a panic.
+func observe(next http.Handler, log *slog.Logger, now func() time.Time) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := now()
+		c := callerOf(r.Context())
+		c.requestID = requestID(r)
+		w.Header().Set("X-Request-Id", c.requestID)
+		rec := &recorder{ResponseWriter: w}
+		seen := &c.principal // filled in by authenticate
+		r = r.WithContext(withSeen(withCaller(r.Context(), c), seen))
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("request_id", c.requestID),
+					slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+				if rec.status == 0 {
+					writeError(rec, fail(domain.Internal("the request failed", nil), r.Method, c.requestID))
+				}
+			}
+			level := slog.LevelInfo
+			if rec.status >= 500 && rec.status != http.StatusNotImplemented {
+				level = slog.LevelError
+			}
+			log.LogAttrs(r.Context(), level, "request",
+				slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+				slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", now().Sub(start)),
+				slog.String("project", seen.ProjectID), slog.String("key", seen.KeyID))
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// requestID takes the client's id when it is harmless in a log and a header.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 128 {
+		return domain.NewID(domain.PrefixRequest)
+	}
+	for i := range len(id) {
+		switch b := id[i]; {
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', b == '-', b == '_', b == '.':
+		default:
+			return domain.NewID(domain.PrefixRequest)
+		}
+	}
+	return id
+}
+
+// recorder notes status and size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

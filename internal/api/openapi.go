@@ -1,0 +1,64 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// errorResponses documents the contract's error body for every other status.
+func errorResponses(r huma.Registry) map[string]*huma.Response {
+	return map[string]*huma.Response{
+		"default": {
+			Description: "What went wrong",
+			Content: map[string]*huma.MediaType{
+				"application/json": {Schema: r.Schema(reflect.TypeFor[wireError](), true, "Error")},
+			},
+		},
+	}
+}
+
+// document finishes the OpenAPI document: what the API is, how to authenticate,
+// and that no list is ever null.
+func document(o *huma.OpenAPI) {
+	o.Info.Description = "A tool router for AI agents: sessions, tools, connections. " +
+		"The same operations are served under /api/v3 for older clients."
+	o.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"ApiKey": {Type: "apiKey", In: "header", Name: "x-api-key", Description: "A project's API key"},
+		"Bearer": {Type: "http", Scheme: "bearer", Description: "A project's API key"},
+	}
+	o.Security = []map[string][]string{{"ApiKey": {}}, {"Bearer": {}}}
+	for _, s := range o.Components.Schemas.Map() {
+		listsNotNull(s)
+	}
+}
+
+func listsNotNull(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Type == huma.TypeArray {
+		s.Nullable = false
+		listsNotNull(s.Items)
+	}
+	for _, p := range s.Properties {
+		listsNotNull(p)
+	}
+	if p, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		listsNotNull(p)
+	}
+}
+
+func specHandler(o *huma.OpenAPI) (http.Handler, error) {
+	spec, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("api: marshal the OpenAPI document: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(spec) // the client is gone when this fails
+	}), nil
+}

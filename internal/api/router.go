@@ -1,0 +1,134 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// router serves what mux has and answers everything else in the contract's
+// error body: 405 with Allow where the path takes other methods, else 404.
+func router(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		id := callerOf(r.Context()).requestID
+		probe := &headerProbe{header: http.Header{}}
+		handler.ServeHTTP(probe, r)
+		if probe.status == http.StatusMethodNotAllowed {
+			allow := probe.header.Get("Allow")
+			e := newError(kindMethod, r.Method, id, "this path does not take "+r.Method, "Use "+allow+".")
+			e.header.Set("Allow", allow)
+			writeError(w, e)
+			return
+		}
+		writeError(w, fail(domain.Errorf(domain.CodeNotFound, "there is no %s %s", r.Method, r.URL.Path).
+			WithFix("The operations are listed in /openapi.json."), r.Method, id))
+	})
+}
+
+// headerProbe takes a handler's status and headers and drops its body.
+type headerProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *headerProbe) Header() http.Header         { return p.header }
+func (p *headerProbe) WriteHeader(status int)      { p.status = status }
+func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
+
+// unoffered are the contract's operations that this server does not offer yet,
+// by method. They answer 501, so that a caller can tell them from a wrong path.
+var unoffered = map[string]string{
+	http.MethodGet: `
+/tool_router/session/{id}/config_history
+/tool_router/session/{id}/mounts/{mount}/items
+/toolkits/changelog
+/triggers_types
+/triggers_types/{slug}
+/triggers_types/list/enum
+/trigger_instances/active
+/webhook_subscriptions
+/webhook_subscriptions/event_types
+/webhook_subscriptions/{id}
+/webhook_endpoints
+/webhook_endpoints/{id}
+/files/list
+/mcp/{id}
+/mcp/app/{key}
+/mcp/servers
+/mcp/servers/{id}/instances
+/logs/tool_execution/{id}
+/auth/session/info
+/cli/{operation}
+/cli/realtime/credentials
+/internal/action_execution/fields
+/internal/action_execution/log/{id}
+/internal/trigger/log/{id}
+/internal/sdk/realtime/credentials
+/migration/get-nanoid
+/org/{rest...}`,
+	http.MethodPost: `
+/tool_router/session/{id}/proxy_execute
+/tool_router/session/{id}/mounts/{mount}/{operation}
+/labs/tool_router/session
+/toolkits/multi
+/tools/execute/proxy
+/tools/execute/{slug}/input
+/tools/scopes/required
+/connected_accounts/{id}/refresh
+/connected_accounts/{id}/revoke
+/trigger_instances/{slug}/upsert
+/webhook_subscriptions
+/webhook_subscriptions/{id}/rotate_secret
+/webhook_endpoints
+/webhook_endpoints/{id}
+/files/upload/request
+/mcp/servers
+/mcp/servers/custom
+/mcp/servers/generate
+/mcp/servers/{id}/instances
+/logs/tool_execution
+/project/usage/{entity}
+/api_key_revocation
+/cli/{rest...}
+/internal/action_execution/logs
+/internal/trigger/logs
+/internal/sdk/realtime/auth
+/org/{rest...}`,
+	http.MethodPatch: `
+/auth_configs/{id}
+/auth_configs/{id}/{status}
+/connected_accounts/{id}
+/connected_accounts/{id}/status
+/trigger_instances/manage/{id}
+/webhook_subscriptions/{id}
+/webhook_endpoints/{id}
+/mcp/{id}
+/org/{rest...}`,
+	http.MethodDelete: `
+/auth_configs/{id}
+/trigger_instances/manage/{id}
+/webhook_subscriptions/{id}
+/webhook_endpoints/{id}
+/mcp/{id}
+/mcp/servers/{id}/instances/{instance}
+/org/{rest...}`,
+}
+
+func notOffered(mux *http.ServeMux) {
+	for method, paths := range unoffered {
+		for _, p := range strings.Fields(paths) {
+			mux.HandleFunc(method+" "+prefix+p, refuseUnoffered)
+		}
+	}
+}
+
+func refuseUnoffered(w http.ResponseWriter, r *http.Request) {
+	writeError(w, fail(domain.Errorf(domain.CodeUnsupported, "%s %s is not offered yet", r.Method, r.URL.Path).
+		WithFix("The operations that are offered are listed in /openapi.json."), r.Method, callerOf(r.Context()).requestID))
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/session"
+)
+
+func (s *server) sessionRoutes() {
+	const at, one = "/tool_router/session", "/tool_router/session/{session_id}"
+	handle(s, operation{
+		id: "createSession", method: http.MethodPost, path: at, tag: "sessions",
+		summary: "Create a session", status: http.StatusCreated,
+	}, s.createSession)
+	handle(s, operation{id: "getSession", method: http.MethodGet, path: one, tag: "sessions", summary: "Get a session"}, s.getSession)
+	handle(s, operation{id: "updateSession", method: http.MethodPatch, path: one, tag: "sessions", summary: "Change a session"}, s.updateSession)
+	handle(s, operation{id: "deleteSession", method: http.MethodDelete, path: one, tag: "sessions", summary: "Delete a session"}, s.deleteSession)
+	handle(s, operation{
+		id: "attachSession", method: http.MethodPost, path: one + "/attach", tag: "sessions",
+		summary: "Use an existing session",
+	}, s.attachSession)
+}
+
+// sessionPath is the input of operations on one session.
+type sessionPath struct {
+	SessionID string `path:"session_id"`
+}
+
+// open gives the caller's session, with the origin for links.
+func (s *server) open(ctx context.Context, id string) (*session.Handle, error) {
+	c := callerOf(ctx)
+	h, err := s.Sessions.Open(ctx, c.principal, id)
+	if err != nil {
+		return nil, err
+	}
+	h.Origin = c.origin
+	return h, nil
+}
+
+type createSessionIn struct {
+	Body struct {
+		UserID string `json:"user_id" minLength:"1" maxLength:"256" doc:"The application's own id of its user"`
+		sessionBlocks
+	}
+}
+
+func (s *server) createSession(ctx context.Context, in *createSessionIn) (sessionOut, error) {
+	c := callerOf(ctx)
+	var cfg domain.SessionConfig
+	if err := in.Body.apply(&cfg); err != nil {
+		return sessionOut{}, err
+	}
+	h, err := s.Sessions.Create(ctx, c.principal, in.Body.UserID, cfg)
+	if err != nil {
+		return sessionOut{}, err
+	}
+	return s.describe(h, c, true)
+}
+
+func (s *server) getSession(ctx context.Context, in *sessionPath) (sessionOut, error) {
+	h, err := s.open(ctx, in.SessionID)
+	if err != nil {
+		return sessionOut{}, err
+	}
+	return s.describe(h, callerOf(ctx), false)
+}
+
+type updateSessionIn struct {
+	sessionPath
+	Body *struct {
+		Expected *int `json:"expected_config_version,omitempty" doc:"Refuse the change with 409 unless this is the current config_version"`
+		sessionBlocks
+	}
+}
+
+func (s *server) updateSession(ctx context.Context, in *updateSessionIn) (sessionOut, error) {
+	c := callerOf(ctx)
+	var expected *int
+	edit := func(*domain.SessionConfig) error { return nil }
+	if in.Body != nil {
+		expected, edit = in.Body.Expected, in.Body.apply
+	}
+	h, err := s.Sessions.Update(ctx, c.principal, in.SessionID, expected, edit)
+	if err != nil {
+		return sessionOut{}, err
+	}
+	return s.describe(h, c, true)
+}
+
+type deletedSession struct {
+	SessionID string `json:"session_id"`
+	Deleted   bool   `json:"deleted"`
+}
+
+func (s *server) deleteSession(ctx context.Context, in *sessionPath) (deletedSession, error) {
+	if err := s.Sessions.Delete(ctx, callerOf(ctx).principal, in.SessionID); err != nil {
+		return deletedSession{}, err
+	}
+	return deletedSession{SessionID: in.SessionID, Deleted: true}, nil
+}
+
+type attachSessionIn struct {
+	sessionPath
+	Body *struct {
+		Experimental experimentalIn `json:"experimental,omitempty"`
+	}
+}
+
+func (s *server) attachSession(ctx context.Context, in *attachSessionIn) (sessionOut, error) {
+	if in.Body != nil {
+		if err := in.Body.Experimental.refuse(); err != nil {
+			return sessionOut{}, err
+		}
+	}
+	h, err := s.open(ctx, in.SessionID)
+	if err != nil {
+		return sessionOut{}, err
+	}
+	return s.describe(h, callerOf(ctx), true)
+}

@@ -1,0 +1,374 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// sessionBlocks are the parts of a session's configuration, as create and
+// change send them. Absent leaves a block, null takes it back to its default.
+// Lists and maps are replaced; the switches of an object change one by one.
+type sessionBlocks struct {
+	Toolkits          given[selectionIn]             `json:"toolkits,omitempty" doc:"Only these toolkits, or all but these"`
+	Tools             given[map[string]toolRuleIn]   `json:"tools,omitempty" doc:"By toolkit: only these tools, all but these, or by tags"`
+	Tags              given[tagsIn]                  `json:"tags,omitempty" doc:"By tags, for toolkits without tags of their own"`
+	AuthConfigs       given[map[string]string]       `json:"auth_configs,omitempty" doc:"By toolkit: the auth config for new connections"`
+	ConnectedAccounts given[map[string]stringOrList] `json:"connected_accounts,omitempty" doc:"By toolkit: the accounts that calls may run on"`
+	ManageConnections given[manageIn]                `json:"manage_connections,omitempty"`
+	Workbench         given[workbenchIn]             `json:"workbench,omitempty" doc:"Kept and answered; the workbench itself is not offered yet"`
+	MultiAccount      given[multiAccountIn]          `json:"multi_account,omitempty"`
+	Preload           given[preloadIn]               `json:"preload,omitempty"`
+	Search            given[switchIn]                `json:"search,omitempty"`
+	Execute           given[executeSwitchIn]         `json:"execute,omitempty"`
+	Experimental      given[experimentalIn]          `json:"experimental,omitempty"`
+}
+
+type selectionIn struct {
+	Enable  []string `json:"enable,omitempty"`
+	Disable []string `json:"disable,omitempty"`
+}
+
+type toolRuleIn struct {
+	Enable  []string `json:"enable,omitempty"`
+	Disable []string `json:"disable,omitempty"`
+	Tags    *tagsIn  `json:"tags,omitempty"`
+}
+
+type manageIn struct {
+	Enable      given[bool]   `json:"enable,omitempty"`
+	CallbackURL given[string] `json:"callback_url,omitempty"`
+	Wait        given[bool]   `json:"enable_wait_for_connections,omitempty"`
+	Removal     given[bool]   `json:"enable_connection_removal,omitempty"`
+}
+
+type workbenchIn struct {
+	Enable    given[bool]   `json:"enable,omitempty"`
+	Proxy     given[bool]   `json:"enable_proxy_execution,omitempty"`
+	Threshold given[int]    `json:"auto_offload_threshold,omitempty"`
+	Size      given[string] `json:"sandbox_size,omitempty"`
+}
+
+type multiAccountIn struct {
+	Enable   given[bool] `json:"enable,omitempty"`
+	Max      given[int]  `json:"max_accounts_per_toolkit,omitempty" doc:"2 to 10; 5 when absent"`
+	Explicit given[bool] `json:"require_explicit_selection,omitempty"`
+}
+
+type preloadIn struct {
+	Tools *toolList `json:"tools,omitempty"`
+}
+
+type switchIn struct {
+	Enable given[bool] `json:"enable,omitempty"`
+}
+
+type executeSwitchIn struct {
+	Multi given[bool] `json:"enable_multi_execute,omitempty"`
+}
+
+type experimentalIn struct {
+	CustomToolkits   []object       `json:"custom_toolkits,omitempty"`
+	CustomTools      []object       `json:"custom_tools,omitempty"`
+	Permissions      *permissionsIn `json:"permissions,omitempty"`
+	LinkURLOverwrite string         `json:"link_url_overwrite,omitempty"`
+}
+
+type permissionsIn struct {
+	Default   string            `json:"default,omitempty"`
+	Overrides map[string]string `json:"overrides,omitempty"`
+}
+
+// tagsIn is a list of enabled tags or {enable, disable}.
+type tagsIn domain.TagRule
+
+// Schema leaves the form open: UnmarshalJSON tells the two apart.
+func (tagsIn) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Description: "A list of enabled tags, or an object with the lists enable and disable"}
+}
+
+// UnmarshalJSON reads either form.
+func (t *tagsIn) UnmarshalJSON(data []byte) error {
+	var list []string
+	if json.Unmarshal(data, &list) == nil {
+		*t = tagsIn{Enable: list}
+		return nil
+	}
+	var both selectionIn
+	if err := json.Unmarshal(data, &both); err != nil {
+		return errors.New("tags: expected a list of tags, or an object with the lists enable and disable")
+	}
+	*t = tagsIn{Enable: both.Enable, Disable: both.Disable}
+	return nil
+}
+
+// toolList is a list of slugs or "all".
+type toolList domain.PreloadConfig
+
+// Schema leaves the form open: UnmarshalJSON tells the two apart.
+func (toolList) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Description: `A list of tool slugs, or "all"`}
+}
+
+// UnmarshalJSON reads either form.
+func (l *toolList) UnmarshalJSON(data []byte) error {
+	var word string
+	if json.Unmarshal(data, &word) == nil && word == "all" {
+		*l = toolList{All: true}
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		return errors.New(`preload.tools: expected a list of tool slugs, or "all"`)
+	}
+	*l = toolList{Tools: list}
+	return nil
+}
+
+// apply changes cfg as the blocks ask.
+func (b *sessionBlocks) apply(cfg *domain.SessionConfig) error {
+	for _, step := range []func(*domain.SessionConfig) error{
+		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.refuseExperimental,
+	} {
+		if err := step(cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *sessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
+	if !b.Toolkits.Present {
+		return nil
+	}
+	cfg.Toolkits = nil
+	in := b.Toolkits.Value
+	if b.Toolkits.Null {
+		return nil
+	}
+	if err := oneOf("toolkits", in.Enable, in.Disable, nil); err != nil {
+		return err
+	}
+	cfg.Toolkits = &domain.Selection{Enable: lower(in.Enable), Disable: lower(in.Disable)}
+	if in.Enable == nil && len(in.Disable) == 0 {
+		cfg.Toolkits = nil
+	}
+	return nil
+}
+
+// oneOf refuses more than one way of choosing, and an allow list that allows
+// nothing: taken as "no rule" it would allow everything.
+func oneOf(field string, enable, disable []string, tags *tagsIn) error {
+	n := 0
+	for _, there := range []bool{enable != nil, disable != nil, tags != nil} {
+		if there {
+			n++
+		}
+	}
+	if n > 1 {
+		return domain.Invalid(field, "%s: give one of enable, disable and tags, not several", field)
+	}
+	if enable != nil && len(enable) == 0 {
+		return domain.Invalid(field+".enable", "%s.enable: an empty list would allow nothing", field).
+			WithFix("Name what is allowed, or leave the field out to allow everything.")
+	}
+	return nil
+}
+
+func lower(list []string) []string {
+	if list == nil {
+		return nil
+	}
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		out = append(out, strings.ToLower(s))
+	}
+	return out
+}
+
+func (b *sessionBlocks) applyTools(cfg *domain.SessionConfig) error {
+	if b.Tools.Present {
+		cfg.Tools = nil
+		for slug, in := range b.Tools.Value {
+			field := "tools." + slug
+			if err := oneOf(field, in.Enable, in.Disable, in.Tags); err != nil {
+				return err
+			}
+			rule := domain.ToolRule{Enable: in.Enable, Disable: in.Disable}
+			if in.Tags != nil {
+				tags, err := in.Tags.rule(field + ".tags")
+				if err != nil {
+					return err
+				}
+				rule.Tags = tags
+			}
+			if cfg.Tools == nil {
+				cfg.Tools = map[string]domain.ToolRule{}
+			}
+			cfg.Tools[strings.ToLower(slug)] = rule
+		}
+	}
+	if !b.Tags.Present {
+		return nil
+	}
+	cfg.Tags = nil
+	if b.Tags.Null {
+		return nil
+	}
+	tags, err := b.Tags.Value.rule("tags")
+	cfg.Tags = tags
+	return err
+}
+
+// knownTags are the contract's tags of a tool.
+var knownTags = []string{"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+
+func (t tagsIn) rule(field string) (*domain.TagRule, error) {
+	for _, tag := range slices.Concat(t.Enable, t.Disable) {
+		if !slices.Contains(knownTags, tag) {
+			return nil, domain.Invalid(field, "%s: there is no tag %q", field, tag).
+				WithFix("Use %s.", strings.Join(knownTags, ", "))
+		}
+	}
+	if len(t.Enable) == 0 && len(t.Disable) == 0 {
+		return nil, nil
+	}
+	return &domain.TagRule{Enable: t.Enable, Disable: t.Disable}, nil
+}
+
+func (b *sessionBlocks) applyAccounts(cfg *domain.SessionConfig) error {
+	if b.AuthConfigs.Present {
+		cfg.AuthConfigs = nil
+		for slug, id := range b.AuthConfigs.Value {
+			if cfg.AuthConfigs == nil {
+				cfg.AuthConfigs = map[string]string{}
+			}
+			cfg.AuthConfigs[strings.ToLower(slug)] = id
+		}
+	}
+	if b.ConnectedAccounts.Present {
+		cfg.ConnectedAccounts = nil
+		for slug, ids := range b.ConnectedAccounts.Value {
+			if cfg.ConnectedAccounts == nil {
+				cfg.ConnectedAccounts = map[string][]string{}
+			}
+			cfg.ConnectedAccounts[strings.ToLower(slug)] = ids
+		}
+	}
+	return nil
+}
+
+func (b *sessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
+	b.applyManage(cfg)
+	if err := b.applyWorkbench(cfg); err != nil {
+		return err
+	}
+	if b.Preload.Present {
+		cfg.Preload = domain.PreloadConfig{}
+		if t := b.Preload.Value.Tools; t != nil {
+			cfg.Preload = domain.PreloadConfig(*t)
+		}
+	}
+	if s := b.Search; s.Present {
+		cfg.SearchOff = s.Value.Enable.set() && !s.Value.Enable.Value
+	}
+	if e := b.Execute; e.Present {
+		cfg.MultiExecuteOff = e.Value.Multi.set() && !e.Value.Multi.Value
+	}
+	return nil
+}
+
+func (b *sessionBlocks) applyManage(cfg *domain.SessionConfig) {
+	if b.ManageConnections.Null {
+		cfg.ManageConnections = domain.ManageConnectionsConfig{}
+	}
+	in, mc := b.ManageConnections.Value, &cfg.ManageConnections
+	if in.Enable.Present {
+		mc.Off = in.Enable.set() && !in.Enable.Value
+	}
+	if in.CallbackURL.Present {
+		mc.CallbackURL = in.CallbackURL.Value
+	}
+	if in.Wait.Present {
+		mc.Wait = in.Wait.Value
+	}
+	if in.Removal.Present {
+		mc.Removal = pointer(in.Removal)
+	}
+}
+
+func (b *sessionBlocks) applyWorkbench(cfg *domain.SessionConfig) error {
+	if b.Workbench.Null {
+		cfg.Workbench = domain.WorkbenchConfig{}
+	}
+	in, wb := b.Workbench.Value, &cfg.Workbench
+	if in.Proxy.Present {
+		wb.ProxyExecution = pointer(in.Proxy)
+	}
+	if in.Threshold.Present {
+		if in.Threshold.Value < 0 {
+			return domain.Invalid("workbench.auto_offload_threshold", "workbench.auto_offload_threshold: expected 0 or more")
+		}
+		wb.AutoOffloadThreshold = pointer(in.Threshold)
+	}
+	if in.Size.Present {
+		sizes := []string{"", "standard", "medium", "large", "xlarge"}
+		if !slices.Contains(sizes, in.Size.Value) {
+			return domain.Invalid("workbench.sandbox_size", "workbench.sandbox_size: expected one of %s", strings.Join(sizes[1:], ", "))
+		}
+		wb.SandboxSize = in.Size.Value
+	}
+	return nil
+}
+
+func pointer[T any](g given[T]) *T {
+	if !g.set() {
+		return nil
+	}
+	return &g.Value
+}
+
+func (b *sessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
+	if b.MultiAccount.Null {
+		cfg.MultiAccount = domain.MultiAccountConfig{}
+	}
+	in, ma := b.MultiAccount.Value, &cfg.MultiAccount
+	if in.Enable.Present {
+		ma.Enable = in.Enable.Value
+	}
+	if in.Max.Present {
+		if in.Max.set() && (in.Max.Value < 2 || in.Max.Value > 10) {
+			return domain.Invalid("multi_account.max_accounts_per_toolkit", "multi_account.max_accounts_per_toolkit: expected 2 to 10")
+		}
+		ma.Max = in.Max.Value
+	}
+	if in.Explicit.Present {
+		ma.RequireExplicit = in.Explicit.Value
+	}
+	return nil
+}
+
+// refuseExperimental refuses by name what would otherwise be silently missing:
+// a permission that is not kept is worse than none.
+func (b *sessionBlocks) refuseExperimental(*domain.SessionConfig) error {
+	return b.Experimental.Value.refuse()
+}
+
+func (in experimentalIn) refuse() error {
+	switch {
+	case len(in.CustomToolkits) > 0:
+		return notOfferedOption("experimental.custom_toolkits", "Leave it out; offer the tools from an MCP server of your own for now.")
+	case len(in.CustomTools) > 0:
+		return notOfferedOption("experimental.custom_tools", "Leave it out; offer the tools from an MCP server of your own for now.")
+	case in.Permissions != nil && (len(in.Permissions.Overrides) > 0 || !slices.Contains([]string{"", "allow_all"}, in.Permissions.Default)):
+		return notOfferedOption("experimental.permissions", "Restrict the session with toolkits, tools or tags instead.")
+	case in.LinkURLOverwrite != "":
+		return notOfferedOption("experimental.link_url_overwrite", "Leave it out: links lead to this server's own connect page.")
+	}
+	return nil
+}

@@ -1,0 +1,347 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sluice-run/sluice/internal/catalog"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+func (s *server) toolRoutes() {
+	versions := param{"toolkit_versions", huma.TypeString, "A version for every toolkit, latest, or toolkit_versions[slug]=version"}
+	handle(s, operation{
+		id: "listTools", method: http.MethodGet, path: "/tools", tag: "tools", summary: "List tools",
+		query: paged(
+			param{"toolkit_slug", huma.TypeArray, "Only of these toolkits"},
+			param{"tool_slugs", huma.TypeArray, "Only these tools, whatever else is asked"},
+			param{"auth_config_ids", huma.TypeArray, "Only of the toolkits of these auth configs"},
+			param{"important", huma.TypeString, "true: only the important tools of a toolkit that has any"},
+			param{"tags", huma.TypeArray, "Only tools with one of these tags"},
+			param{"scopes", huma.TypeArray, "Only tools that need no more than these scopes"},
+			param{"query", huma.TypeString, "A use case in plain words; best matches first"},
+			param{"search", huma.TypeString, "Older name of query"},
+			param{"include_deprecated", huma.TypeBoolean, "Deprecated tools too"},
+			versions,
+		),
+	}, s.listTools)
+	handle(s, operation{
+		id: "getTool", method: http.MethodGet, path: "/tools/{tool_slug}", tag: "tools", summary: "Get a tool",
+		query: []param{{"version", huma.TypeString, "A version of the tool's toolkit, or latest"}, versions},
+	}, s.getTool)
+	handle(s, operation{
+		id: "listToolSlugs", method: http.MethodGet, path: "/tools/enum", tag: "tools", summary: "List the slugs of all tools",
+	}, s.toolSlugs)
+	handle(s, operation{
+		id: "executeTool", method: http.MethodPost, path: "/tools/execute/{tool_slug}", tag: "tools",
+		summary: "Run a tool outside a session",
+	}, s.executeTool)
+}
+
+type toolOut struct {
+	Slug              string          `json:"slug"`
+	Name              string          `json:"name"`
+	Description       string          `json:"description"`
+	HumanDescription  string          `json:"human_description,omitempty"`
+	Status            string          `json:"status,omitempty"`
+	Toolkit           toolToolkit     `json:"toolkit"`
+	InputParameters   json.RawMessage `json:"input_parameters" doc:"JSON Schema of the arguments"`
+	OutputParameters  json.RawMessage `json:"output_parameters" doc:"JSON Schema of the data of a success"`
+	NoAuth            bool            `json:"no_auth"`
+	AvailableVersions []string        `json:"available_versions"`
+	Version           string          `json:"version"`
+	Scopes            []string        `json:"scopes"`
+	ScopeRequirements *scopesOut      `json:"scope_requirements"`
+	Tags              []string        `json:"tags"`
+	IsDeprecated      bool            `json:"is_deprecated"`
+	Deprecated        toolTwin        `json:"deprecated"`
+}
+
+type toolToolkit struct {
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+	Logo string `json:"logo"`
+}
+
+type toolTwin struct {
+	DisplayName       string       `json:"displayName"`
+	Version           string       `json:"version"`
+	AvailableVersions []string     `json:"available_versions"`
+	IsDeprecated      bool         `json:"is_deprecated"`
+	Toolkit           toolTwinLogo `json:"toolkit"`
+}
+
+type toolTwinLogo struct {
+	Logo string `json:"logo"`
+}
+
+// scopesOut lists the needs; an element is a scope or {any_of}.
+type scopesOut struct {
+	AllOf []any `json:"all_of"`
+}
+
+type anyScope struct {
+	AnyOf []string `json:"any_of"`
+}
+
+// emptySchema is what clients need where a tool declares no schema.
+var emptySchema = json.RawMessage(`{"type":"object","properties":{}}`)
+
+func toolWire(v3 bool) func(*catalog.Tool) toolOut {
+	return func(t *catalog.Tool) toolOut {
+		versions := []string{}
+		if t.Toolkit.Version != "" {
+			versions = append(versions, t.Toolkit.Version)
+		}
+		out := toolOut{
+			Slug: t.Slug, Name: t.Name, Description: t.Description, Status: activeStatus(v3),
+			Toolkit:         toolToolkit{Slug: t.Toolkit.Slug, Name: t.Toolkit.Name, Logo: t.Toolkit.Logo},
+			InputParameters: orEmpty(t.Input), OutputParameters: orEmpty(t.Output), NoAuth: t.Toolkit.NoAuth(),
+			AvailableVersions: versions, Version: t.Toolkit.Version,
+			Scopes: append([]string{}, t.Scopes.Names()...), ScopeRequirements: scopesWire(t.Scopes),
+			Tags: append([]string{}, t.Tags()...), IsDeprecated: t.About.Deprecated,
+		}
+		out.Deprecated = toolTwin{
+			DisplayName: t.Name, Version: out.Version, AvailableVersions: versions, IsDeprecated: out.IsDeprecated,
+			Toolkit: toolTwinLogo{Logo: t.Toolkit.Logo},
+		}
+		return out
+	}
+}
+
+func orEmpty(schema json.RawMessage) json.RawMessage {
+	if len(schema) == 0 {
+		return emptySchema
+	}
+	return schema
+}
+
+func scopesWire(s toolkit.Scopes) *scopesOut {
+	if len(s.All) == 0 {
+		return nil
+	}
+	out := &scopesOut{}
+	for _, names := range s.All {
+		if len(names) == 1 {
+			out.AllOf = append(out.AllOf, names[0])
+		} else {
+			out.AllOf = append(out.AllOf, anyScope{AnyOf: names})
+		}
+	}
+	return out
+}
+
+// toolFilter is what listTools asks of a tool.
+type toolFilter struct {
+	toolkits, tags, scopes []string
+	important, deprecated  bool
+	hasImportant           map[string]bool // toolkits with important tools
+}
+
+func (f *toolFilter) keeps(t *catalog.Tool) bool {
+	switch {
+	case len(f.toolkits) > 0 && !slices.Contains(f.toolkits, t.Toolkit.Slug):
+	case t.About.Deprecated && !f.deprecated:
+	case f.important && !t.Important && f.hasImportant[t.Toolkit.Slug]:
+	case len(f.tags) > 0 && !slices.ContainsFunc(t.Tags(), func(tag string) bool { return slices.Contains(f.tags, tag) }):
+	case len(f.scopes) > 0 && !satisfied(t.Scopes, f.scopes):
+	default:
+		return true
+	}
+	return false
+}
+
+// satisfied says whether the granted scopes are enough.
+func satisfied(need toolkit.Scopes, granted []string) bool {
+	for _, any := range need.All {
+		if !slices.ContainsFunc(any, func(n string) bool { return slices.Contains(granted, n) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *server) listTools(ctx context.Context, in *listQuery) (page[toolOut], error) {
+	w, err := in.window(defaultPage, maxTools)
+	if err != nil {
+		return page[toolOut]{}, err
+	}
+	tools, err := s.findTools(ctx, &in.query)
+	if err != nil {
+		return page[toolOut]{}, err
+	}
+	return cut(w, tools, toolWire(callerOf(ctx).v3)), nil
+}
+
+func (s *server) findTools(ctx context.Context, q *query) ([]*catalog.Tool, error) {
+	project := callerOf(ctx).principal.ProjectID
+	if slugs := q.list("tool_slugs"); len(slugs) > 0 {
+		var found []*catalog.Tool
+		for _, slug := range slugs {
+			t, err := s.Catalog.Tool(ctx, project, slug, "")
+			if err != nil {
+				return nil, err
+			}
+			if t, err = s.Catalog.Tool(ctx, project, slug, q.version(t.Toolkit.Slug)); err != nil {
+				return nil, err
+			}
+			found = append(found, t)
+		}
+		return found, nil
+	}
+	f, err := s.toolFilter(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	words := q.text("query")
+	if words == "" {
+		words = q.text("search")
+	}
+	if words != "" {
+		var found []*catalog.Tool
+		for _, hit := range s.Catalog.Search(ctx, project, words, maxTools, f.keeps) {
+			found = append(found, hit.Tool)
+		}
+		return found, nil
+	}
+	var found []*catalog.Tool
+	for _, t := range s.Catalog.Tools(ctx, project) {
+		if f.keeps(t) {
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}
+
+func (s *server) toolFilter(ctx context.Context, q *query) (*toolFilter, error) {
+	project := callerOf(ctx).principal.ProjectID
+	important, err := q.flag("important")
+	if err != nil {
+		return nil, err
+	}
+	deprecated, err := q.flag("include_deprecated")
+	if err != nil {
+		return nil, err
+	}
+	f := &toolFilter{
+		toolkits: lower(q.list("toolkit_slug")), tags: q.list("tags"), scopes: q.list("scopes"),
+		important: important != nil && *important, deprecated: deprecated != nil && *deprecated,
+		hasImportant: map[string]bool{},
+	}
+	for _, slug := range f.toolkits {
+		tk, err := s.Catalog.Toolkit(ctx, project, slug)
+		if err != nil {
+			return nil, err
+		}
+		if v := q.version(tk.Slug); !hasVersion(tk, v) {
+			return nil, domain.Errorf(domain.CodeNotFound, "toolkit %s has no version %q", tk.Slug, v).
+				WithFix("Use %q or \"latest\".", tk.Version)
+		}
+	}
+	for _, id := range q.list("auth_config_ids") {
+		a, err := s.Connect.AuthConfig(ctx, project, id)
+		if err != nil {
+			return nil, err
+		}
+		f.toolkits = append(f.toolkits, a.Toolkit)
+	}
+	for _, t := range s.Catalog.Tools(ctx, project) {
+		if t.Important {
+			f.hasImportant[t.Toolkit.Slug] = true
+		}
+	}
+	return f, nil
+}
+
+// version gives the version that the query asks of a toolkit.
+func (q *query) version(slug string) string {
+	if v := q.pairs("toolkit_versions")[slug]; v != "" {
+		return v
+	}
+	return q.text("toolkit_versions")
+}
+
+type toolPath struct {
+	ToolSlug string `path:"tool_slug"`
+	query
+}
+
+func (s *server) getTool(ctx context.Context, in *toolPath) (toolOut, error) {
+	c := callerOf(ctx)
+	t, err := s.Catalog.Tool(ctx, c.principal.ProjectID, in.ToolSlug, "")
+	if err != nil {
+		return toolOut{}, err
+	}
+	version := in.text("version")
+	if version == "" {
+		version = in.version(t.Toolkit.Slug)
+	}
+	if t, err = s.Catalog.Tool(ctx, c.principal.ProjectID, in.ToolSlug, version); err != nil {
+		return toolOut{}, err
+	}
+	return toolWire(c.v3)(t), nil
+}
+
+func (s *server) toolSlugs(ctx context.Context, _ *struct{}) ([]string, error) {
+	return slugs(s.Catalog.Tools(ctx, callerOf(ctx).principal.ProjectID)), nil
+}
+
+type executeToolIn struct {
+	ToolSlug string `path:"tool_slug"`
+	Body     *executeToolBody
+}
+
+type executeToolBody struct {
+	ConnectedAccountID   string `json:"connected_account_id,omitempty"`
+	UserID               string `json:"user_id,omitempty" doc:"Whose account to run on"`
+	EntityID             string `json:"entity_id,omitempty" doc:"Older name of user_id"`
+	Version              string `json:"version,omitempty"`
+	Arguments            object `json:"arguments,omitempty"`
+	Text                 string `json:"text,omitempty" doc:"Not offered yet"`
+	CustomAuthParams     object `json:"custom_auth_params,omitempty" doc:"Not offered yet"`
+	CustomConnectionData object `json:"custom_connection_data,omitempty" doc:"Not offered yet"`
+}
+
+type executeToolOut struct {
+	Data        json.RawMessage  `json:"data"`
+	Error       *string          `json:"error"`
+	Successful  bool             `json:"successful"`
+	LogID       string           `json:"log_id"`
+	SessionInfo *json.RawMessage `json:"session_info"`
+}
+
+func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToolOut, error) {
+	c := callerOf(ctx)
+	b := in.Body
+	if b == nil {
+		b = &executeToolBody{}
+	}
+	switch {
+	case b.Text != "":
+		return executeToolOut{}, notOfferedOption("text", "Give the tool's arguments instead.")
+	case !b.CustomAuthParams.empty():
+		return executeToolOut{}, notOfferedOption("custom_auth_params", "Connect an account and name it, or its user.")
+	case !b.CustomConnectionData.empty():
+		return executeToolOut{}, notOfferedOption("custom_connection_data", "Connect an account and name it, or its user.")
+	}
+	user := b.UserID
+	if user == "" {
+		user = b.EntityID
+	}
+	a, err := s.Execute.Run(ctx, execute.Request{
+		Principal: c.principal, UserID: user, Tool: in.ToolSlug, Version: strings.TrimSpace(b.Version),
+		Arguments: json.RawMessage(b.Arguments), Account: b.ConnectedAccountID,
+		Door: execute.DoorREST, RequestID: c.requestID,
+	})
+	if err != nil {
+		return executeToolOut{}, err
+	}
+	return executeToolOut{Data: dataOf(a), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID}, nil
+}
