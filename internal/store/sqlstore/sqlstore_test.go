@@ -4,13 +4,21 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	"github.com/sluice-run/sluice/internal/store/storetest"
 )
 
+// open opens a new database below a path with every character that has a meaning
+// in addresses and driver names.
 func open(t testing.TB) *sqlstore.DB {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: filepath.Join(t.TempDir(), "home dir", "sl?uice#1%.db")})
+	return openAt(t, filepath.Join(t.TempDir(), "home dir", "sl?uice#1%20&x=y.db"))
+}
+
+func openAt(t testing.TB, path string) *sqlstore.DB {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,16 +30,7 @@ func open(t testing.TB) *sqlstore.DB {
 	return db
 }
 
-func TestSmoke(t *testing.T) {
-	db := open(t)
-	if err := db.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.CreateProject(t.Context(), domain.Project{ID: "pr_1", Name: "default"}); err != nil {
-		t.Fatal(err)
-	}
-	ps, err := db.ListProjects(t.Context())
-	t.Log(ps, err)
-	_, err = db.Project(t.Context(), "nope")
-	t.Log(err, domain.CodeOf(err))
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
 }

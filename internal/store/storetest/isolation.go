@@ -1,0 +1,206 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+// attempt tries to reach a thing of victim in the name of project.
+type attempt struct {
+	method string
+	try    func(ctx context.Context, q store.Queries, project string, victim tenant) error
+	want   domain.Code // "" where the answer must be empty instead
+}
+
+// attempts has every method that takes a project. What is missing here and not
+// excused below fails the test.
+var attempts = []attempt{
+	{"ListAPIKeys", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ListAPIKeys(ctx, project)
+		return leak(err, got, func(k domain.APIKey) bool { return k.ProjectID == v.project.ID })
+	}, ""},
+	{"RevokeAPIKey", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.RevokeAPIKey(ctx, project, v.key.ID, at(1))
+	}, domain.CodeNotFound},
+	{"AuthConfig", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.AuthConfig(ctx, project, v.config.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"FindAuthConfig", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.FindAuthConfig(ctx, project, "only-"+v.project.ID, domain.OriginProject)
+		return err
+	}, domain.CodeNotFound},
+	{"ListAuthConfigs", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.ListAuthConfigs(ctx, project, "only-"+v.project.ID, store.Page{})
+		return leak(counted(err, total), got, func(domain.AuthConfig) bool { return true })
+	}, ""},
+	{"CreateAccount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		a := v.account
+		a.ID, a.ProjectID, a.WordID = "ca_thief", project, ""
+		return q.CreateAccount(ctx, a) // with the victim's auth config
+	}, domain.CodeNotFound},
+	{"Account", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Account(ctx, project, v.account.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"UpdateAccount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		a := v.account // still says that it is the victim's
+		a.Alias = "stolen"
+		return q.UpdateAccount(ctx, project, a)
+	}, domain.CodeNotFound},
+	{"ListAccounts", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.ListAccounts(ctx, project, store.AccountFilter{IDs: []string{v.account.ID}}, store.Page{})
+		return leak(counted(err, total), got, func(domain.ConnectedAccount) bool { return true })
+	}, ""},
+	{"ActiveAccounts", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ActiveAccounts(ctx, project, v.account.UserID, v.account.Toolkit)
+		return leak(err, got, func(a domain.ConnectedAccount) bool { return a.ProjectID == v.project.ID })
+	}, ""},
+	{"DeleteAccount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.DeleteAccount(ctx, project, v.account.ID)
+	}, domain.CodeNotFound},
+	{"PutSecret", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.PutSecret(ctx, project, v.account.ID, "access_token", []byte("forged"))
+	}, domain.CodeNotFound},
+	{"Secrets", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.Secrets(ctx, project, v.account.ID)
+		return counted(err, len(got))
+	}, ""},
+	{"CreateLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		l := v.link
+		l.ProjectID, l.TokenHash = project, hash("forged")
+		return q.CreateLink(ctx, l)
+	}, domain.CodeNotFound},
+	{"UseLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		used, err := q.UseLink(ctx, project, v.link.TokenHash, at(1))
+		if used {
+			return fmt.Errorf("used a link of another project")
+		}
+		return err
+	}, ""},
+	{"Session", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Session(ctx, project, v.session.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"UpdateSession", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		se := v.session
+		se.Version++
+		return q.UpdateSession(ctx, project, se)
+	}, domain.CodeNotFound},
+	{"DeleteSession", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.DeleteSession(ctx, project, v.session.ID)
+	}, domain.CodeNotFound},
+	{"Execution", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Execution(ctx, project, v.exec.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"ListExecutions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, _, err := q.ListExecutions(ctx, project, store.ExecutionFilter{}, store.Page{Limit: 1000})
+		return leak(err, got, func(e domain.Execution) bool { return e.ProjectID == v.project.ID })
+	}, ""},
+}
+
+// excused are the methods that no project id could narrow, with the reason.
+var excused = map[string]string{
+	"CreateProject":    "makes a project",
+	"Project":          "takes the project itself",
+	"ListProjects":     "is for the operator",
+	"CreateAPIKey":     "writes under its own project id and refers to nothing else",
+	"APIKeyByHash":     "is how the project becomes known",
+	"RevokedAPIKeys":   "tells only whether keys the caller has seen are good",
+	"CreateAuthConfig": "writes under its own project id and refers to nothing else",
+	"LinkByHash":       "is how a link's project becomes known",
+	"CreateSession":    "writes under its own project id and refers to nothing else",
+	"RecordExecution":  "writes under its own project id and refers to nothing else",
+	"LoadKeyset":       "belongs to the installation",
+	"SaveKeyset":       "belongs to the installation",
+}
+
+func testIsolation(t *testing.T, s store.Store) {
+	covered := map[string]bool{}
+	for _, a := range attempts {
+		covered[a.method] = true
+	}
+	all := reflect.TypeFor[store.Queries]()
+	for i := range all.NumMethod() {
+		if name := all.Method(i).Name; !covered[name] && excused[name] == "" {
+			t.Errorf("%s is not tried with another project's id", name)
+		}
+	}
+	w := isolationWorld(t, s)
+	tryAll(t.Context(), t, s, w)
+}
+
+func testIsolationInTx(t *testing.T, s store.Store) {
+	w := isolationWorld(t, s)
+	for _, a := range attempts {
+		t.Run(a.method, func(t *testing.T) {
+			// One each: on some databases a failed statement ends its transaction.
+			err := s.InTx(t.Context(), func(tx store.Tx) error {
+				return a.try(t.Context(), tx, w.b.project.ID, w.a)
+			})
+			verdict(t, a, err)
+		})
+	}
+	same(t, w.before, snapshot(t.Context(), t, s, w.a))
+}
+
+type isolated struct {
+	world
+	before string
+}
+
+// isolationWorld adds a toolkit that only one of the two has.
+func isolationWorld(t *testing.T, s store.Store) isolated {
+	w := newWorld(t, s)
+	for _, n := range []tenant{w.a, w.b} {
+		c := n.config
+		c.ID, c.Toolkit = "ac_only_"+n.project.ID, "only-"+n.project.ID
+		ok(t, s.CreateAuthConfig(t.Context(), c))
+	}
+	return isolated{world: w, before: snapshot(t.Context(), t, s, w.a)}
+}
+
+func tryAll(ctx context.Context, t *testing.T, q store.Queries, w isolated) {
+	for _, project := range []string{w.b.project.ID, "pr_none", "", w.a.project.ID + " ", "%"} {
+		for _, a := range attempts {
+			t.Run(fmt.Sprintf("%s as %q", a.method, project), func(t *testing.T) {
+				verdict(t, a, a.try(ctx, q, project, w.a))
+			})
+		}
+	}
+	same(t, w.before, snapshot(ctx, t, q, w.a))
+}
+
+func verdict(t *testing.T, a attempt, err error) {
+	t.Helper()
+	if a.want == "" {
+		ok(t, err)
+		return
+	}
+	wantCode(t, err, a.want)
+}
+
+func leak[T any](err error, got []T, foreign func(T) bool) error {
+	if err != nil {
+		return err
+	}
+	for _, v := range got {
+		if foreign(v) {
+			return fmt.Errorf("another project sees %+v", v)
+		}
+	}
+	return nil
+}
+
+func counted(err error, n int) error {
+	if err == nil && n != 0 {
+		return fmt.Errorf("another project counts %d", n)
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+func testLinks(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project, l := w.a.project.ID, w.a.link
+	same(t, l, must(s.LinkByHash(ctx, l.TokenHash))(t))
+	_, err := s.LinkByHash(ctx, hash("unknown"))
+	wantCode(t, err, domain.CodeNotFound)
+	wantCode(t, s.CreateLink(ctx, l), domain.CodeConflict)
+	lost := l
+	lost.TokenHash, lost.AccountID = hash("lost"), "ca_none"
+	wantCode(t, s.CreateLink(ctx, lost), domain.CodeNotFound)
+	lost.AccountID = w.b.account.ID // of the other project
+	wantCode(t, s.CreateLink(ctx, lost), domain.CodeNotFound)
+
+	for _, tc := range []struct {
+		name string
+		hash [32]byte
+		at   time.Time
+		want bool
+	}{
+		{"unknown", hash("unknown"), at(1), false},
+		{"expired", l.TokenHash, at(11), false},
+		{"at the end", l.TokenHash, l.ExpiresAt, false},
+		{"just before", l.TokenHash, l.ExpiresAt.Add(-time.Microsecond), true},
+		{"again", l.TokenHash, at(2), false},
+	} {
+		if got := must(s.UseLink(ctx, project, tc.hash, tc.at))(t); got != tc.want {
+			t.Errorf("%s: got %v", tc.name, got)
+		}
+	}
+	l.UsedAt = l.ExpiresAt.Add(-time.Microsecond)
+	same(t, l, must(s.LinkByHash(ctx, l.TokenHash))(t))
+	// Without a time the link would stay unused: that must not pass for success.
+	_, err = s.UseLink(ctx, w.b.project.ID, w.b.link.TokenHash, time.Time{})
+	wantCode(t, err, domain.CodeInvalid)
+}
+
+func testLinkRace(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	won := 0
+	for _, used := range atOnce(t, 16, func(int) (bool, error) {
+		return s.UseLink(t.Context(), w.a.project.ID, w.a.link.TokenHash, at(1))
+	}) {
+		if used {
+			won++
+		}
+	}
+	if won != 1 {
+		t.Errorf("the link was used %d times", won)
+	}
+}
