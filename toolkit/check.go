@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -102,10 +103,10 @@ func plainNumbers(v any) any {
 		if n, err := v.Int64(); err == nil {
 			return n
 		}
-		if f, err := v.Float64(); err == nil {
-			return f
-		}
-		return v
+		// Beyond the range of float64 this gives infinity; a number as text would
+		// cost as much as its exponent says.
+		f, _ := v.Float64()
+		return max(min(f, math.MaxFloat64), -math.MaxFloat64)
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {

@@ -1,0 +1,52 @@
+package confluence
+
+import (
+	"context"
+
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// New makes the toolkit.
+func New() *toolkit.Toolkit {
+	return &toolkit.Toolkit{
+		Slug:        "confluence",
+		Name:        "Confluence",
+		Description: "Confluence Cloud: write, find and organise a team's pages, blog posts, comments, labels and spaces.",
+		Logo:        logo,
+		AppURL:      "https://www.atlassian.com/software/confluence",
+		Categories:  []string{"team collaboration"},
+		Version:     "20261122_00",
+		CreatedAt:   "2026-11-22T00:00:00Z",
+		UpdatedAt:   "2026-11-22T00:00:00Z",
+		Auth:        []toolkit.Auth{apiKey()},
+		Check:       check,
+		Tools: toolkit.Bind(newClient,
+			createPage, updatePage, deletePage, getPage, getPages,
+			getChildPages, getPageAncestors, getPageVersions,
+			createBlogpost, updateBlogpost, getBlogpost, getBlogposts,
+			addContentLabel, getLabelsForPage, getLabels,
+			cqlSearch, searchContent,
+			getSpaces, getSpace, getSpaceContents, createSpace,
+			createFooterComment, getPageFooterComments,
+			getCurrentUser,
+		),
+	}
+}
+
+// logo is two overlapping pages, drawn here so that no host is asked for it.
+const logo = "data:image/svg+xml;utf8,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E" +
+	"%3Crect x='3' y='2' width='13' height='17' rx='2' fill='%231868db'/%3E" +
+	"%3Crect x='8' y='5' width='13' height='17' rx='2' fill='%236cc3e0'/%3E%3C/svg%3E"
+
+// check proves the credentials good and says whose they are.
+func check(ctx context.Context, call *toolkit.Call) (toolkit.Identity, error) {
+	c, err := newClient(call)
+	if err != nil {
+		return nil, err
+	}
+	u, err := c.currentUser(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return toolkit.Identity{"name": u.name(), "email": u.Email, "id": u.AccountID}, nil
+}
