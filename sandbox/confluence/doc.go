@@ -1,0 +1,44 @@
+// Package confluence is a Confluence Cloud in memory: a site with spaces, pages,
+// blog posts, comments, labels, users and search, served over the REST API v1
+// and v2 as the cloud serves it. It is importable like net/http/httptest, for
+// tests and demonstrations of anything that speaks to Confluence.
+//
+//	srv := confluence.NewServer(confluence.Options{Seed: true})
+//	defer srv.Close()
+//	me := srv.AddUser(confluence.User{Email: "ann@example.com", DisplayName: "Ann"})
+//	req, _ := http.NewRequest("GET", srv.URL+"/wiki/api/v2/pages", nil)
+//	req.SetBasicAuth(me.Email, me.Token)
+//
+// # What is served
+//
+// One front, the site host (https://name.atlassian.net in the cloud), with Basic
+// authentication by e-mail and API token; each user has a token of their own and
+// acts as themselves:
+//
+//   - /wiki/api/v2: pages, blog posts, their versions, children, ancestors,
+//     labels and footer comments; spaces; labels; footer comments.
+//   - /wiki/rest/api: search and content search (CQL), user search, current
+//     user, labels of content, create and delete space, long tasks; and the
+//     content and space calls that today's v1 document no longer lists but the
+//     site host still answers, because older clients read with them
+//     ([Options].V1Removed turns them off: 410).
+//   - /_edge/tenant_info, and plain HTML under /wiki/spaces so that the links in
+//     answers open in a browser.
+//
+// Every answer carries the header [Header].
+//
+// # Behaviour
+//
+// Ids are numbers written as strings; versions grow by one and a wrong number is
+// a 409; titles are unique in a space without regard to case; a page made
+// without a parent goes under the homepage; deleting moves to the trash and
+// purging destroys; lists are paged by cursors. Storage bodies are parsed
+// strictly and rewritten in canonical form. Errors have the cloud's bodies and
+// sentences where those are known.
+//
+// # Reading and disturbing it from a test
+//
+// [Sandbox.Page], [Sandbox.Pages], [Sandbox.BlogPosts], [Sandbox.Labels] and
+// [Sandbox.Comments] read the state without HTTP. [Sandbox.Fail] makes the next
+// matching requests fail: a status with Retry-After, a hang, HTML, a cut body.
+package confluence

@@ -1,0 +1,214 @@
+package confluence
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-run/sluice/sandbox/confluence/internal/body"
+)
+
+// contentType is what a content is. One table holds them all, as in Confluence:
+// folders, whiteboards and attachments join by a new value.
+type contentType string
+
+const (
+	typePage    contentType = "page"
+	typeBlog    contentType = "blogpost"
+	typeComment contentType = "comment"
+)
+
+const (
+	statusCurrent    = "current"
+	statusDraft      = "draft"
+	statusTrashed    = "trashed"
+	statusArchived   = "archived"
+	statusHistorical = "historical"
+)
+
+// content is a page, blog post or comment with its history.
+type content struct {
+	id          int64
+	typ         contentType
+	status      string
+	spaceID     int64
+	parentID    int64 // page above a page; 0 at the root, in the trash and for other types
+	position    int   // among its siblings
+	containerID int64 // comment: the page or blog post
+	inReplyTo   int64 // comment: the comment answered
+	subtype     string
+	private     bool // only its creator sees it, until it is published
+	authorID    string
+	ownerID     string
+	lastOwnerID string
+	createdAt   time.Time
+	versions    []*version // ascending; the last is the current one
+	draft       *version   // unpublished changes of a published content
+	labels      []int64    // label ids, in order of adding
+	index       indexed
+}
+
+func (c *content) current() *version { return c.versions[len(c.versions)-1] }
+
+func (c *content) title() string { return c.current().title }
+
+// version is one state of a content. It never changes once made.
+type version struct {
+	number   int
+	title    string
+	storage  string
+	authorID string
+	at       time.Time
+	message  string
+	minor    bool
+}
+
+// doc parses the version's body; what is stored is always well-formed.
+func (v *version) doc() *body.Node {
+	n, err := body.ParseStorage(v.storage)
+	if err != nil {
+		return &body.Node{Name: "#root"}
+	}
+	return n
+}
+
+type label struct {
+	id           int64
+	prefix, name string
+}
+
+type space struct {
+	id         int64
+	key        string
+	alias      string
+	name       string
+	typ        string // global | personal
+	status     string // current | archived
+	desc       string
+	authorID   string
+	createdAt  time.Time
+	homepageID int64
+	private    bool
+}
+
+type user struct {
+	User
+	timeZone string
+	loc      *time.Location
+}
+
+type longTask struct {
+	id   string
+	name string
+	at   time.Time
+}
+
+// store is the whole state of a site. The Sandbox's lock guards it.
+type store struct {
+	nextID    int64
+	nextLabel int64
+	contents  map[int64]*content
+	order     []int64             // content ids, ascending
+	children  map[int64][]int64   // page id → child page ids by position; the space's negative id → its root pages
+	comments  map[int64][]int64   // page, blog post or comment id → comment ids
+	titles    map[titleKey]int64  // who holds a page title
+	spaces    map[int64]*space    //
+	spaceKeys map[string]int64    // lower-case key or alias → id
+	labels    map[int64]*label    //
+	labelIDs  map[string]int64    // prefix:name → id
+	users     map[string]*user    // account id → user
+	tokens    map[[32]byte]string // digest of e-mail and token → account id
+	tasks     map[string]longTask //
+	words     vocabulary
+}
+
+type titleKey struct {
+	space int64
+	title string
+}
+
+func newStore() store {
+	return store{
+		nextID: 98304, nextLabel: 131072,
+		contents: map[int64]*content{}, children: map[int64][]int64{}, comments: map[int64][]int64{},
+		titles: map[titleKey]int64{}, spaces: map[int64]*space{}, spaceKeys: map[string]int64{},
+		labels: map[int64]*label{}, labelIDs: map[string]int64{}, users: map[string]*user{},
+		tokens: map[[32]byte]string{}, tasks: map[string]longTask{}, words: newVocabulary(),
+	}
+}
+
+// newID gives the next content or space id. Ids only grow, with gaps as in the cloud.
+func (st *store) newID() int64 {
+	st.nextID += 17
+	return st.nextID
+}
+
+func (st *store) add(c *content) {
+	st.contents[c.id] = c
+	st.order = append(st.order, c.id)
+}
+
+func (st *store) remove(id int64) {
+	delete(st.contents, id)
+	if i, ok := slices.BinarySearch(st.order, id); ok {
+		st.order = slices.Delete(st.order, i, i+1)
+	}
+}
+
+func foldTitle(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// siblings names the list that a page stands in.
+func siblings(c *content) int64 {
+	if c.parentID != 0 {
+		return c.parentID
+	}
+	return -c.spaceID
+}
+
+func (st *store) attach(c *content) {
+	key := siblings(c)
+	list := st.children[key]
+	c.position = 0
+	if len(list) > 0 {
+		c.position = st.contents[list[len(list)-1]].position + 1
+	}
+	st.children[key] = append(list, c.id)
+}
+
+func (st *store) detach(c *content) {
+	key := siblings(c)
+	list := st.children[key]
+	if i := slices.Index(list, c.id); i >= 0 {
+		st.children[key] = slices.Delete(list, i, i+1)
+	}
+}
+
+// ancestors gives the pages above a page, the highest first.
+func (st *store) ancestors(c *content) []*content {
+	var up []*content
+	for p := st.contents[c.parentID]; p != nil; p = st.contents[p.parentID] {
+		up = append(up, p)
+	}
+	slices.Reverse(up)
+	return up
+}
+
+// under says whether c stands below the content id, at any depth.
+func (st *store) under(c *content, id int64) bool {
+	for p := st.contents[c.parentID]; p != nil; p = st.contents[p.parentID] {
+		if p.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// spaceOf finds a space by key or alias, in any case.
+func (st *store) spaceOf(key string) *space { return st.spaces[st.spaceKeys[strings.ToLower(key)]] }
+
+func (st *store) displayName(accountID string) string {
+	if u := st.users[accountID]; u != nil {
+		return u.DisplayName
+	}
+	return "Former user"
+}

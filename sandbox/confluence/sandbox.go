@@ -1,0 +1,89 @@
+package confluence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Header is set to "true" on every answer, so that nobody takes the sandbox for
+// the real thing.
+const Header = "X-Sluice-Sandbox"
+
+// MaxBody is the largest request body, in bytes. A larger one is 413.
+const MaxBody = 5 << 20
+
+// Options says what kind of site to make. The zero value is an empty site.
+type Options struct {
+	// Site is the site's name, as in https://name.atlassian.net. Default "sandbox".
+	Site string
+	// BaseURL is what links in answers start with, without a trailing slash. When
+	// empty it is taken from each request's Host.
+	BaseURL string
+	// Seed fills the site with a small believable company; see [Sandbox.Seed].
+	Seed bool
+	// Clock tells the time; time.Now when nil. It is called under the site's lock.
+	Clock func() time.Time
+	// Logger records requests at debug level; nothing is logged when nil.
+	Logger *slog.Logger
+	// V1Removed answers 410 to the v1 calls that were taken out of the API, as
+	// OAuth apps see them since August 2026. By default the site still serves them.
+	V1Removed bool
+	// IndexLag is how long a change stays invisible to search. Default 0.
+	IndexLag time.Duration
+}
+
+// Sandbox is one Confluence site. It is safe for concurrent use.
+type Sandbox struct {
+	opts    Options
+	cloudID string
+	handler http.Handler
+
+	mu sync.RWMutex
+	st store
+
+	faultMu  sync.Mutex
+	faults   []*Fault
+	nFaults  atomic.Int64
+	requests atomic.Int64
+}
+
+// New makes a site.
+func New(o Options) *Sandbox {
+	if o.Site == "" {
+		o.Site = "sandbox"
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	s := &Sandbox{opts: o, cloudID: uuidOf("site/" + o.Site)}
+	s.st = newStore()
+	s.handler = s.front()
+	if o.Seed {
+		s.Seed()
+	}
+	return s
+}
+
+// Handler serves the site host: everything below /wiki and /_edge/tenant_info.
+func (s *Sandbox) Handler() http.Handler { return s.handler }
+
+// CloudID is the site's cloud id, as /_edge/tenant_info tells it.
+func (s *Sandbox) CloudID() string { return s.cloudID }
+
+// Requests counts the requests answered so far, faults included.
+func (s *Sandbox) Requests() int64 { return s.requests.Load() }
+
+func (s *Sandbox) now() time.Time { return s.opts.Clock().UTC().Truncate(time.Millisecond) }
+
+// uuidOf derives a stable UUID from a name.
+func uuidOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	h := hex.EncodeToString(sum[:16])
+	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:32])
+}

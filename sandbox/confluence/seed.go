@@ -1,0 +1,4 @@
+package confluence
+
+// Seed
+func (s *Sandbox) Seed() {}
