@@ -1,0 +1,181 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Tool is a tool of the catalogue.
+type Tool struct {
+	Slug        string          `json:"slug"`
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Toolkit     ToolkitRef      `json:"toolkit"`
+	Input       json.RawMessage `json:"input_parameters"`
+	Output      json.RawMessage `json:"output_parameters"`
+	Version     string          `json:"version"`
+	Scopes      []string        `json:"scopes"`
+	Tags        []string        `json:"tags"`
+	NoAuth      bool            `json:"no_auth"`
+}
+
+// ToolkitRef names the toolkit of a tool.
+type ToolkitRef struct {
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+}
+
+// Toolkit is an application that agents can work in.
+type Toolkit struct {
+	Slug        string   `json:"slug"`
+	Name        string   `json:"name"`
+	AuthSchemes []string `json:"auth_schemes"`
+	Meta        struct {
+		Description string `json:"description"`
+		Tools       int    `json:"tools_count"`
+		Triggers    int    `json:"triggers_count"`
+		Version     string `json:"version"`
+	} `json:"meta"`
+}
+
+// AuthField is one value that connecting asks for.
+type AuthField struct {
+	Name        string `json:"name"`
+	DisplayName string `json:"displayName"`
+	Description string `json:"description"`
+	Required    bool   `json:"required"`
+	Secret      bool   `json:"is_secret"`
+	Default     string `json:"default"`
+}
+
+// ToolQuery narrows a list of tools; empty fields do not.
+type ToolQuery struct {
+	Toolkit   string
+	Slugs     []string
+	Search    string
+	Important bool
+}
+
+// Tools lists the catalogue's tools, page by page, until the loop ends or a
+// request fails.
+func (c *Client) Tools(ctx context.Context, q ToolQuery) iter.Seq2[Tool, error] {
+	v := url.Values{}
+	set := func(key, value string) {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	set("toolkit_slug", q.Toolkit)
+	set("tool_slugs", strings.Join(q.Slugs, ","))
+	set("query", q.Search)
+	if q.Important {
+		v.Set("important", "true")
+	}
+	return pages[Tool](ctx, c, "/tools", v)
+}
+
+// Tool gives one tool by slug.
+func (c *Client) Tool(ctx context.Context, slug string) (*Tool, error) {
+	var t Tool
+	if err := c.do(ctx, http.MethodGet, "/tools/"+url.PathEscape(slug), nil, nil, &t); err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+// Toolkits lists the toolkits.
+func (c *Client) Toolkits(ctx context.Context) iter.Seq2[Toolkit, error] {
+	return pages[Toolkit](ctx, c, "/toolkits", url.Values{})
+}
+
+// ConnectFields gives what a person must supply to connect to a toolkit with a
+// scheme, such as "API_KEY": required fields first.
+func (c *Client) ConnectFields(ctx context.Context, toolkit, scheme string) ([]AuthField, error) {
+	var a struct {
+		Details []struct {
+			Mode   string `json:"mode"`
+			Fields struct {
+				Initiation struct {
+					Required []AuthField `json:"required"`
+					Optional []AuthField `json:"optional"`
+				} `json:"connected_account_initiation"`
+			} `json:"fields"`
+		} `json:"auth_config_details"`
+	}
+	if err := c.do(ctx, http.MethodGet, "/toolkits/"+url.PathEscape(toolkit), nil, nil, &a); err != nil {
+		return nil, err
+	}
+	var offered []string
+	for _, d := range a.Details {
+		if d.Mode == scheme {
+			return append(d.Fields.Initiation.Required, d.Fields.Initiation.Optional...), nil
+		}
+		offered = append(offered, d.Mode)
+	}
+	return nil, &Error{
+		Message: "toolkit " + toolkit + " does not connect with " + scheme + ".",
+		Fix:     "It offers: " + strings.Join(offered, ", ") + ".",
+	}
+}
+
+// ExecuteRequest is a call of one tool outside a session.
+type ExecuteRequest struct {
+	Tool      string
+	UserID    string
+	AccountID string // empty: the user's newest active account
+	Version   string
+	Arguments any // marshals to a JSON object
+}
+
+// Execute runs one tool for a user.
+func (c *Client) Execute(ctx context.Context, r ExecuteRequest) (*Result, error) {
+	in := struct {
+		UserID    string `json:"user_id,omitempty"`
+		AccountID string `json:"connected_account_id,omitempty"`
+		Version   string `json:"version,omitempty"`
+		Arguments any    `json:"arguments,omitempty"`
+	}{r.UserID, r.AccountID, r.Version, r.Arguments}
+	var a struct {
+		Result
+		Error *string `json:"error"`
+	}
+	if err := c.do(ctx, http.MethodPost, "/tools/execute/"+url.PathEscape(r.Tool), nil, in, &a); err != nil {
+		return nil, err
+	}
+	if a.Error != nil {
+		a.Result.Error = *a.Error
+	}
+	return &a.Result, nil
+}
+
+// pages walks a paginated list.
+func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		query.Set("limit", strconv.Itoa(200))
+		for {
+			var page struct {
+				Items []T     `json:"items"`
+				Next  *string `json:"next_cursor"`
+			}
+			if err := c.do(ctx, http.MethodGet, path, query, nil, &page); err != nil {
+				var zero T
+				yield(zero, err)
+				return
+			}
+			for _, item := range page.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if page.Next == nil || *page.Next == "" {
+				return
+			}
+			query.Set("cursor", *page.Next)
+		}
+	}
+}
