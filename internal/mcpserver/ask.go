@@ -1,0 +1,86 @@
+package mcpserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/session"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// maxRounds bounds how often one call may ask.
+const maxRounds = 10
+
+// elicitation is a question as the protocol puts it.
+func elicitation(q toolkit.Question) *mcp.ElicitParams {
+	if q.URL != "" {
+		return &mcp.ElicitParams{Mode: "url", Message: q.Message, URL: q.URL, ElicitationID: rand.Text()}
+	}
+	p := &mcp.ElicitParams{Mode: "form", Message: q.Message, RequestedSchema: q.Schema}
+	if len(q.Schema) == 0 {
+		p.RequestedSchema = json.RawMessage(`{"type":"object","properties":{}}`)
+	}
+	return p
+}
+
+// answersOf gives the answers that came with a call. Without the state of their
+// question they answer nothing: the tool asks again. Responses to requests that
+// we never make (sampling, roots) are passed over.
+func answersOf(p *mcp.CallToolParamsRaw) map[string]toolkit.Answer {
+	if p.RequestState == "" || len(p.InputResponses) == 0 {
+		return nil
+	}
+	answers := make(map[string]toolkit.Answer, len(p.InputResponses))
+	for key, r := range p.InputResponses {
+		if e, ok := r.(*mcp.ElicitResult); ok && e != nil {
+			answers[key] = answerOf(e)
+		}
+	}
+	return answers
+}
+
+func answerOf(e *mcp.ElicitResult) toolkit.Answer {
+	a := toolkit.Answer{Action: e.Action}
+	if e.Content != nil {
+		a.Content, _ = json.Marshal(e.Content) // it came as JSON
+	}
+	return a
+}
+
+// askHere puts the questions of a call to the client of a handshake-era session
+// while the call waits, and runs the tool again with the answers, until it asks
+// no more.
+func (s *Server) askHere(ctx context.Context, f *flight, ss *mcp.ServerSession, c session.Call, ans *execute.Answer) (*execute.Answer, error) {
+	for range maxRounds {
+		if ans.Ask == nil {
+			return ans, nil
+		}
+		answers := map[string]toolkit.Answer{}
+		for _, key := range slices.Sorted(maps.Keys(ans.Ask.Questions)) {
+			res, err := ss.Elicit(ctx, elicitation(ans.Ask.Questions[key]))
+			if err != nil {
+				s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "mcp: elicitation failed", slog.String("error", err.Error()))
+				return nil, domain.Errorf(domain.CodeUnavailable, "the client did not answer the tool's question %q", key).
+					WithFix("Call the tool again, or ask the user yourself.")
+			}
+			answers[key] = answerOf(res)
+		}
+		c.Interact.Answers, c.Interact.State = answers, ans.State
+		var err error
+		if ans, err = s.opts.Sessions.Call(ctx, f.handle, c); err != nil {
+			return nil, err
+		}
+	}
+	if ans.Ask == nil {
+		return ans, nil
+	}
+	return nil, domain.Errorf(domain.CodeUnsupported, "the tool asked %d times in one call", maxRounds)
+}

@@ -1,0 +1,238 @@
+package mcpserver
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// sessionHeader names the transport session of the handshake era.
+const sessionHeader = "Mcp-Session-Id"
+
+// legacyTable keeps the handshake-era sessions of this process. It stands in
+// for the SDK's own table, which could neither bind a session to a router
+// session and a key, nor say which sessions live, nor cancel the calls of one.
+type legacyTable struct {
+	server *mcp.Server
+	idle   time.Duration
+	most   int
+
+	mu     sync.Mutex
+	all    map[string]*legacySession
+	closed bool
+}
+
+// legacySession is one transport session. It belongs to the router session and
+// the key that opened it: with any other it does not exist.
+type legacySession struct {
+	id        string
+	router    string
+	principal domain.Principal
+	session   *mcp.ServerSession
+	transport *mcp.StreamableServerTransport
+
+	mu     sync.Mutex
+	users  int         // requests in progress; the idle timer rests meanwhile
+	timer  *time.Timer // nil once closed
+	calls  map[int]context.CancelCauseFunc
+	nextID int
+}
+
+func newLegacyTable(server *mcp.Server, idle time.Duration, most int) *legacyTable {
+	return &legacyTable{server: server, idle: idle, most: most, all: map[string]*legacySession{}}
+}
+
+// use gives the session with this id when it belongs to the router session and
+// key, and keeps it awake until done is called.
+func (t *legacyTable) use(id, router string, p domain.Principal) (s *legacySession, done func(), ok bool) {
+	t.mu.Lock()
+	s = t.all[id]
+	t.mu.Unlock()
+	if s == nil || s.router != router || s.principal != p || !s.wake() {
+		return nil, nil, false
+	}
+	return s, func() { s.rest(t.idle) }, true
+}
+
+// open makes a session, awake until done is called.
+func (t *legacyTable) open(ctx context.Context, router string, p domain.Principal) (*legacySession, func(), error) {
+	s := &legacySession{
+		id: rand.Text(), router: router, principal: p, users: 1,
+		calls: map[int]context.CancelCauseFunc{},
+	}
+	s.transport = &mcp.StreamableServerTransport{SessionID: s.id}
+	t.mu.Lock()
+	full := len(t.all) >= t.most
+	if !full && !t.closed {
+		t.all[s.id] = s // before the handshake: its place counts
+	}
+	closed := t.closed
+	t.mu.Unlock()
+	switch {
+	case closed:
+		return nil, nil, domain.Errorf(domain.CodeUnavailable, "the server is shutting down")
+	case full:
+		return nil, nil, domain.Errorf(domain.CodeUnavailable, "this server has %d MCP sessions open, the most it takes", t.most).
+			WithFix("Try again later, or use protocol version %s, which needs no session", modernVersion)
+	}
+	session, err := t.server.Connect(ctx, s.transport, nil)
+	if err != nil {
+		t.forget(s)
+		return nil, nil, domain.Internal("opening an MCP session", err)
+	}
+	s.session = session
+	s.timer = time.AfterFunc(t.idle, func() { t.close(s, context.DeadlineExceeded) })
+	s.timer.Stop()
+	return s, func() { s.rest(t.idle) }, nil
+}
+
+// wake stops the idle timer; false when the session is closed.
+func (s *legacySession) wake() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer == nil {
+		return false
+	}
+	if s.users == 0 {
+		s.timer.Stop()
+	}
+	s.users++
+	return true
+}
+
+func (s *legacySession) rest(idle time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users--
+	if s.timer != nil && s.users == 0 {
+		s.timer.Reset(idle)
+	}
+}
+
+// track lets close cancel a call; done ends that.
+func (s *legacySession) track(cancel context.CancelCauseFunc) (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextID++
+	id := s.nextID
+	s.calls[id] = cancel
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.calls, id)
+	}
+}
+
+func (t *legacyTable) forget(s *legacySession) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.all, s.id)
+}
+
+// close ends a session: its calls are cancelled, its streams end, and it is
+// unknown from now on. It waits for calls in progress to return.
+func (t *legacyTable) close(s *legacySession, cause error) {
+	t.forget(s)
+	s.mu.Lock()
+	if s.timer == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.timer.Stop()
+	s.timer = nil
+	for _, cancel := range s.calls {
+		cancel(cause)
+	}
+	s.mu.Unlock()
+	_ = s.session.Close() // a transport in memory has nothing to fail at
+}
+
+func (t *legacyTable) closeOf(router string, cause error) {
+	t.closeWhere(func(s *legacySession) bool { return s.router == router }, cause)
+}
+
+func (t *legacyTable) closeAll(cause error) {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.closeWhere(func(*legacySession) bool { return true }, cause)
+}
+
+func (t *legacyTable) closeWhere(which func(*legacySession) bool, cause error) {
+	t.mu.Lock()
+	var ending []*legacySession
+	for _, s := range t.all {
+		if which(s) {
+			ending = append(ending, s)
+		}
+	}
+	t.mu.Unlock()
+	for _, s := range ending {
+		t.close(s, cause)
+	}
+}
+
+// serveLegacy serves a request of the handshake era. body is nil for GET and
+// DELETE.
+func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
+	if v := r.Header.Get("MCP-Protocol-Version"); msg.batch && v >= "2025-06-18" {
+		refuse(w, http.StatusBadRequest, codeInvalidRequest, "protocol version %s has no batches: send one message a request", v)
+		return
+	}
+	id := r.Header.Get(sessionHeader)
+	p := f.handle.Principal
+	if id == "" {
+		if r.Method != http.MethodPost {
+			refuse(w, http.StatusBadRequest, codeInvalidRequest, "%s needs the header Mcp-Session-Id that the answer to initialize carried", r.Method)
+			return
+		}
+		s.openLegacy(w, r, f)
+		return
+	}
+	session, done, ok := s.legacy.use(id, f.handle.ID, p)
+	if !ok {
+		refuse(w, http.StatusNotFound, codeNoSession, "there is no such MCP session here: send initialize again, without Mcp-Session-Id")
+		return
+	}
+	defer done()
+	f.legacy = session
+	switch r.Method {
+	case http.MethodDelete:
+		s.legacy.close(session, context.Canceled)
+		w.WriteHeader(http.StatusNoContent)
+	case http.MethodGet:
+		s.serveEvents(w, r, f, session.transport)
+	default:
+		if _, ok := plainList(msg); ok && session.session.InitializeParams() != nil {
+			s.serveList(w, f, msg, func(l *toolList) []byte { return l.legacy })
+			return
+		}
+		session.transport.ServeHTTP(w, r)
+	}
+}
+
+// openLegacy serves a message without a session: initialize opens one. Others
+// get the SDK's refusal, and the session made for that is closed again.
+func (s *Server) openLegacy(w *stream, r *http.Request, f *flight) {
+	session, done, err := s.legacy.open(r.Context(), f.handle.ID, f.handle.Principal)
+	if err != nil {
+		refuseError(w, err)
+		return
+	}
+	defer done()
+	f.legacy = session
+	session.transport.ServeHTTP(w, r)
+	if session.session.InitializeParams() == nil {
+		s.legacy.close(session, context.Canceled)
+		return
+	}
+	s.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "mcp session opened",
+		slog.String("session", f.handle.ID), slog.String("key", f.handle.Principal.KeyID))
+}
