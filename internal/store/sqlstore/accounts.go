@@ -10,8 +10,6 @@ import (
 const (
 	accountColumns = `project_id, id, user_id, toolkit, auth_config_id, scheme, origin, word_id, alias, status,
 		status_reason, disabled, fields, identity, created_at, updated_at`
-	// activeMax bounds what a call has to choose from.
-	activeMax = 50
 	// filterMax bounds the values of a filter, well under what a statement may have.
 	filterMax = 1000
 )
@@ -77,13 +75,15 @@ func (s *queries) ListAccounts(ctx context.Context, projectID string, af store.A
 	return paged(ctx, s, accountNoun(""), scanAccount, accountColumns, "accounts", f, column+way+", id"+way, page)
 }
 
+// The limit is part of the text: with a bound limit SQLite plans the statement
+// anew each time, which more than doubles its cost.
 const sqlActiveAccounts = `SELECT ` + accountColumns + ` FROM accounts
 	WHERE project_id = ? AND user_id = ? AND toolkit = ? AND status = 'ACTIVE' AND disabled = 0
-	ORDER BY created_at DESC, id DESC LIMIT ?`
+	ORDER BY created_at DESC, id DESC LIMIT 50`
 
 // ActiveAccounts implements store.Accounts.
 func (s *queries) ActiveAccounts(ctx context.Context, projectID, userID, toolkit string) ([]domain.ConnectedAccount, error) {
-	return list(ctx, s, accountNoun(""), scanAccount, sqlActiveAccounts, projectID, userID, toolkit, activeMax)
+	return list(ctx, s, accountNoun(""), scanAccount, sqlActiveAccounts, projectID, userID, toolkit)
 }
 
 // DeleteAccount implements store.Accounts; secrets and links go by cascade.

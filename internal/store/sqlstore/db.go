@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
@@ -15,6 +16,8 @@ type Options struct {
 	// Path is the SQLite file. It and its directory are made when missing, for
 	// their owner alone.
 	Path string
+	// BusyWait is how long a write waits for another process; 0 means 5 s.
+	BusyWait time.Duration
 }
 
 // DB is an open database.
@@ -33,7 +36,7 @@ var (
 // may do so at once. A database that a newer program made is refused with
 // CodeUnsupported, a path that cannot be used with CodeInvalid.
 func Open(ctx context.Context, opts Options) (*DB, error) {
-	pool, err := openSQLite(ctx, opts.Path)
+	pool, err := openSQLite(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -21,13 +22,13 @@ var migrations embed.FS
 
 // openSQLite makes the file where there is none, brings its tables up to date
 // and gives the pools.
-func openSQLite(ctx context.Context, path string) (_ *sqlitePool, err error) {
-	if path == "" {
+func openSQLite(ctx context.Context, opts Options) (_ *sqlitePool, err error) {
+	if opts.Path == "" {
 		return nil, domain.Invalid("path", "the database needs a file path")
 	}
-	path, err = filepath.Abs(path)
+	path, err := filepath.Abs(opts.Path)
 	if err != nil {
-		return nil, unusable(path, err)
+		return nil, unusable(opts.Path, err)
 	}
 	if err := makeFile(path); err != nil {
 		return nil, unusable(path, err)
@@ -38,7 +39,7 @@ func openSQLite(ctx context.Context, path string) (_ *sqlitePool, err error) {
 			_ = pool.close()
 		}
 	}()
-	if err := pool.connect(path); err != nil {
+	if err := pool.connect(path, cmp.Or(opts.BusyWait, busyWait)); err != nil {
 		return nil, unusable(path, err)
 	}
 	if err := migrate(ctx, pool, path); err != nil {

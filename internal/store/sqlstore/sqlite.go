@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 const (
 	readers   = 4
+	busyWait  = 5 * time.Second
 	busyRetry = time.Second
 	// writerWait bounds how long a write waits for its turn. It is longer than
 	// SQLite's own wait for another process, so that it only ends a pile-up.
@@ -34,12 +36,12 @@ type sqlitePool struct {
 
 // dsn gives the driver's name of the file. busy_timeout comes first, because the
 // later pragmas may have to wait as well.
-func dsn(path string, readOnly bool) string {
+func dsn(path string, wait time.Duration, readOnly bool) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // a drive letter
 	}
-	pragmas := []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}
+	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}
 	if readOnly {
 		pragmas = append(pragmas, "query_only(1)")
 	} else {
@@ -49,13 +51,13 @@ func dsn(path string, readOnly bool) string {
 	return "file:" + (&url.URL{Path: slashed}).EscapedPath() + "?" + q.Encode()
 }
 
-func (p *sqlitePool) connect(path string) error {
+func (p *sqlitePool) connect(path string, wait time.Duration) error {
 	for _, side := range []struct {
 		db       **sql.DB
 		conns    int
 		readOnly bool
 	}{{db: &p.w, conns: 1}, {db: &p.r, conns: readers, readOnly: true}} {
-		db, err := sql.Open("sqlite", dsn(path, side.readOnly))
+		db, err := sql.Open("sqlite", dsn(path, wait, side.readOnly))
 		if err != nil {
 			return err
 		}
