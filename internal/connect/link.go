@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -184,17 +185,23 @@ func (s *Service) insert(ctx context.Context, a *domain.ConnectedAccount, cfg *d
 		if a.Alias == "" {
 			continue
 		}
-		taken, nameErr := s.named(ctx, Choice{ProjectID: a.ProjectID, UserID: a.UserID, Toolkit: a.Toolkit, Account: a.Alias})
-		if nameErr != nil {
-			return nameErr
+		taken, listErr := s.aliasTaken(ctx, a)
+		if listErr != nil {
+			return listErr
 		}
-		if taken != nil {
+		if taken {
 			e := domain.Errorf(domain.CodeConflict, "the user already has an account called %q", clip(a.Alias)).WithFix("Choose another alias.")
 			e.Field = "alias"
 			return e
 		}
 	}
 	return err
+}
+
+// aliasTaken says whether the user has an account, of any toolkit, by a's alias.
+func (s *Service) aliasTaken(ctx context.Context, a *domain.ConnectedAccount) (bool, error) {
+	all, _, err := s.opts.Store.ListAccounts(ctx, a.ProjectID, store.AccountFilter{UserIDs: []string{a.UserID}}, store.Page{Limit: 1000})
+	return slices.ContainsFunc(all, func(o domain.ConnectedAccount) bool { return o.Alias == a.Alias }), err
 }
 
 // Form is what the connect page shows.

@@ -26,7 +26,8 @@ type Options struct {
 	Connect *connect.Service
 	Store   store.Executions
 	Logger  *slog.Logger
-	// Timeout bounds one call; 60 s when 0.
+	// Timeout bounds one call of an app tool; 60 s when 0. A meta tool has three
+	// times as long.
 	Timeout time.Duration
 	// MaxConcurrent bounds the calls of one project at a time; 64 when 0.
 	MaxConcurrent int
@@ -55,9 +56,9 @@ const (
 	queueWait = 5 * time.Second
 	// recordTimeout bounds the writing of a record.
 	recordTimeout = 5 * time.Second
-	// metaFactor widens the bound for meta tools, which mostly wait: for their
-	// own sub-calls, or for a person who connects an account.
-	metaFactor = 4
+	// metaFactor widens concurrency and time for meta tools, which mostly wait:
+	// for their own sub-calls, or for a person who connects an account.
+	metaFactor = 3
 )
 
 // Service runs tools. It is safe for concurrent use.

@@ -110,7 +110,7 @@ func (r *run) runMeta(ctx context.Context, meta *toolkit.Tool, work Meta) (*Answ
 	defer leave()
 	call := &toolkit.Call{}
 	r.interact(call, state)
-	result, err := r.guarded(ctx, func(ctx context.Context) (*toolkit.Result, error) {
+	result, err := r.guarded(ctx, metaFactor*r.s.opts.Timeout, func(ctx context.Context) (*toolkit.Result, error) {
 		data, err := work(ctx, args, call)
 		if err != nil {
 			return nil, err
@@ -213,23 +213,25 @@ func (r *run) interact(call *toolkit.Call, state json.RawMessage) {
 
 // call runs the tool.
 func (r *run) call(ctx context.Context, t *toolkit.Tool, call *toolkit.Call, args json.RawMessage) (*toolkit.Result, error) {
-	return r.guarded(ctx, func(ctx context.Context) (*toolkit.Result, error) { return t.Run(ctx, call, args) })
+	return r.guarded(ctx, r.s.opts.Timeout, func(ctx context.Context) (*toolkit.Result, error) {
+		return t.Run(ctx, call, args)
+	})
 }
 
 // errTimeout is the cause of a call's context when its time is over.
 var errTimeout = errors.New("execute: the call's time is over")
 
-// guarded runs f within the call's time. A panic becomes an error.
-func (r *run) guarded(ctx context.Context, f func(context.Context) (*toolkit.Result, error)) (result *toolkit.Result, err error) {
+// guarded runs f within limit. A panic becomes an error.
+func (r *run) guarded(ctx context.Context, limit time.Duration, f func(context.Context) (*toolkit.Result, error)) (result *toolkit.Result, err error) {
 	r.started = true
-	ctx, cancel := context.WithTimeoutCause(ctx, r.s.opts.Timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = nil, &panicked{value: fmt.Sprint(p), stack: debug.Stack()}
 		}
 		if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-			err = &timedOut{after: r.s.opts.Timeout, cause: err}
+			err = &timedOut{after: limit, cause: err}
 		}
 	}()
 	return f(ctx)

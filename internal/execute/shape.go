@@ -171,6 +171,10 @@ func canceled(ctx context.Context) error {
 	if errors.As(context.Cause(ctx), &e) {
 		return e
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return domain.Errorf(domain.CodeUnavailable, "the call was stopped: the time of its request was over").
+			WithFix("It may have taken effect all the same: look before you repeat a change.").WithCause(context.Cause(ctx))
+	}
 	return domain.Errorf(domain.CodeCanceled, "the call was canceled").WithCause(context.Cause(ctx))
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -66,8 +67,8 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 		})
 	}
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return nil, err // when only the time is over, what is done is worth telling
 	}
 	for i := range out.Results {
 		if out.Results[i].successful {
