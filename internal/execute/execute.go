@@ -31,6 +31,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxConcurrent bounds the calls of one project at a time; 64 when 0.
 	MaxConcurrent int
+	// QueueWait is how long a call over that bound waits for its turn before it
+	// is refused; 5 s when 0.
+	QueueWait time.Duration
 	// MaxResult bounds a result's bytes; 8 MiB when 0. A larger one is a failed
 	// call that says how to ask for less.
 	MaxResult int
@@ -52,8 +55,7 @@ const (
 	defaultTimeout       = 60 * time.Second
 	defaultMaxConcurrent = 64
 	defaultMaxResult     = 8 << 20
-	// queueWait is how long a call waits for its turn before it is refused.
-	queueWait = 5 * time.Second
+	defaultQueueWait     = 5 * time.Second
 	// recordTimeout bounds the writing of a record.
 	recordTimeout = 5 * time.Second
 	// metaFactor widens concurrency and time for meta tools, which mostly wait:
@@ -80,6 +82,9 @@ func New(opts Options) *Service {
 	if opts.MaxConcurrent <= 0 {
 		opts.MaxConcurrent = defaultMaxConcurrent
 	}
+	if opts.QueueWait <= 0 {
+		opts.QueueWait = defaultQueueWait
+	}
 	if opts.MaxResult <= 0 {
 		opts.MaxResult = defaultMaxResult
 	}
@@ -88,8 +93,8 @@ func New(opts Options) *Service {
 	}
 	return &Service{
 		opts:      opts,
-		slots:     slots{size: opts.MaxConcurrent},
-		metaSlots: slots{size: opts.MaxConcurrent * metaFactor},
+		slots:     slots{size: opts.MaxConcurrent, patience: opts.QueueWait},
+		metaSlots: slots{size: opts.MaxConcurrent * metaFactor, patience: opts.QueueWait},
 	}
 }
 

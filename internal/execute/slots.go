@@ -10,9 +10,10 @@ import (
 
 // slots bound the calls of each project at a time.
 type slots struct {
-	size int
-	mu   sync.Mutex
-	busy map[string]*slot // projects with calls in work
+	size     int
+	patience time.Duration // how long a call waits for its turn
+	mu       sync.Mutex
+	busy     map[string]*slot // projects with calls in work
 }
 
 type slot struct {
@@ -38,7 +39,7 @@ func (s *slots) enter(ctx context.Context, project string) (leave func(), err er
 }
 
 func (s *slots) wait(ctx context.Context, sl *slot) error {
-	timer := time.NewTimer(queueWait)
+	timer := time.NewTimer(s.patience)
 	defer timer.Stop()
 	select {
 	case sl.tokens <- struct{}{}:
@@ -46,9 +47,9 @@ func (s *slots) wait(ctx context.Context, sl *slot) error {
 	case <-ctx.Done():
 		return canceled(ctx)
 	case <-timer.C:
-		e := domain.Errorf(domain.CodeRateLimited, "too many calls at once: this project already runs %d, and none ended within %s", s.size, queueWait).
+		e := domain.Errorf(domain.CodeRateLimited, "too many calls at once: this project already runs %d, and none ended within %s", s.size, s.patience).
 			WithFix("Run fewer calls at a time, or try again shortly.")
-		e.RetryAfter = queueWait
+		e.RetryAfter = max(time.Second, s.patience)
 		return e
 	}
 }

@@ -1,0 +1,81 @@
+package execute_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/connect/connecttest"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+func TestAskAndAnswer(t *testing.T) {
+	t.Parallel()
+	f := setup(t, nil)
+	f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	f.Account(t, connecttest.Project, "bob", "bob@x.test", "")
+	req := request("NOTES_CONFIRM", `{"note_id":"7"}`)
+	req.Session = &domain.Session{ID: "trs_1", ProjectID: connecttest.Project, UserID: "ann"}
+
+	// Who cannot show a form gets a failed call that says what is asked.
+	answer, err := f.Run(t.Context(), req)
+	if err != nil || answer.Ask != nil || answer.Successful || answer.Error != "Are you sure?" {
+		t.Fatalf("answer %+v, error %v", answer, err)
+	}
+	req.Interact.CanAsk = toolkit.AskKinds{Form: true}
+	answer, err = f.Run(t.Context(), req)
+	if err != nil || answer.Ask == nil || answer.Successful || answer.State == "" {
+		t.Fatalf("answer %+v, error %v", answer, err)
+	}
+	if answer.Ask.Questions["sure"].Message != "Are you sure?" {
+		t.Errorf("questions %+v", answer.Ask.Questions)
+	}
+	if rec := f.last(t, answer.LogID); rec.Outcome != domain.OutcomeAsked {
+		t.Errorf("record %+v", rec)
+	}
+	if strings.Contains(answer.State, "round") {
+		t.Error("the tool's state is in the clear")
+	}
+	asked := answer.State
+	back := req
+	back.Interact.State = asked
+	back.Interact.Answers = map[string]toolkit.Answer{"sure": {Action: "accept"}}
+	answer, err = f.Run(t.Context(), back)
+	want := `{"text":"accept 7 {\"round\":1,\"was\":{\"round\":1,\"was\":null}}"}`
+	if err != nil || !answer.Successful || string(answer.Data) != want {
+		t.Fatalf("answer %s, error %v", answer.Envelope(), err)
+	}
+
+	// The state is good for this call only.
+	flip := func(s string) string {
+		b := []byte(s)
+		b[len(b)/2] ^= 1
+		return string(b)
+	}
+	for name, edit := range map[string]func(*execute.Request){
+		"tampered":        func(r *execute.Request) { r.Interact.State = flip(asked) },
+		"cut":             func(r *execute.Request) { r.Interact.State = asked[:len(asked)-4] },
+		"made up":         func(r *execute.Request) { r.Interact.State = "e30" },
+		"other arguments": func(r *execute.Request) { r.Arguments = []byte(`{"note_id":"8"}`) },
+		"other tool":      func(r *execute.Request) { r.Tool = "NOTES_DELETE_NOTE" },
+		"other session": func(r *execute.Request) {
+			r.Session = &domain.Session{ID: "trs_2", ProjectID: connecttest.Project, UserID: "ann"}
+		},
+		"other user": func(r *execute.Request) {
+			r.Session = &domain.Session{ID: "trs_1", ProjectID: connecttest.Project, UserID: "bob"}
+		},
+	} {
+		bad := back
+		edit(&bad)
+		_, err := f.Run(t.Context(), bad)
+		if e := domain.AsError(err); e == nil || e.Code != domain.CodeInvalid || e.Field != "state" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f.Clock.Advance(10 * time.Minute)
+	if _, err := f.Run(t.Context(), back); domain.CodeOf(err) != domain.CodeInvalid || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("expired: %v", err)
+	}
+}
