@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,6 +55,27 @@ func bearer(req *http.Request) error {
 	return nil
 }
 
+// list collects what handlers saw, which run on other goroutines.
+type list[T any] struct {
+	mu    sync.Mutex
+	items []T
+}
+
+func (l *list[T]) add(item T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.items = append(l.items, item)
+}
+
+// take gives the items and begins anew.
+func (l *list[T]) take() []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.items
+	l.items = nil
+	return out
+}
+
 // seen is what a test upstream got.
 type seen struct{ Path, Auth, APIKey, Query, Cookie, Custom, Referer string }
 
@@ -65,13 +88,13 @@ func look(r *http.Request) seen {
 
 func TestCredentialsStayOnTheirOrigin(t *testing.T) {
 	t.Parallel()
-	var got []seen
+	var got list[seen]
 	var home, other, plain *httptest.Server
 	handler := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s := look(r)
 			s.Path = name + s.Path
-			got = append(got, s)
+			got.add(s)
 			switch name + r.URL.Path {
 			case "home/same":
 				http.Redirect(w, r, "/end", http.StatusFound)
@@ -104,7 +127,6 @@ func TestCredentialsStayOnTheirOrigin(t *testing.T) {
 		"/boomerang": {full("home/boomerang", ""), bare("other/back"), bare("home/end")},
 	}
 	for path, want := range tests {
-		got = nil
 		c := f.For(httpx.CallOptions{BaseURL: mustURL(t, home.URL+"/wiki"), Authorize: bearer})
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, home.URL+path, nil)
 		if err != nil {
@@ -118,19 +140,18 @@ func TestCredentialsStayOnTheirOrigin(t *testing.T) {
 			continue
 		}
 		res.Body.Close()
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got.take()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 		if req.Header.Get("Authorization") != "" || req.URL.RawQuery != "" || res.Request.Header.Get("Authorization") != "" {
 			t.Errorf("%s: the credentials show in the caller's request", path)
 		}
 	}
-	got = nil
 	c := f.For(httpx.CallOptions{BaseURL: mustURL(t, other.URL), Authorize: bearer})
 	if _, err := get(t, c, home.URL+"/end"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]seen{bare("home/end")}, got); diff != "" {
+	if diff := cmp.Diff([]seen{bare("home/end")}, got.take()); diff != "" {
 		t.Errorf("a request elsewhere was authorised (-want +got):\n%s", diff)
 	}
 }
@@ -300,8 +321,8 @@ func TestHangIsCanceledAtOnce(t *testing.T) {
 
 func TestUserAgentAndCount(t *testing.T) {
 	t.Parallel()
-	var agents []string
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { agents = append(agents, r.UserAgent()) }))
+	var agents list[string]
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { agents.add(r.UserAgent()) }))
 	defer srv.Close()
 	var tries []httpx.Try
 	f := openTo(t, httpx.Options{Version: "1.2.3", Observe: func(_ context.Context, try httpx.Try) {
@@ -315,7 +336,7 @@ func TestUserAgentAndCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"Sluice/1.2.3", "Sluice/1.2.3"}, agents); diff != "" || count.Load() != 2 {
+	if diff := cmp.Diff([]string{"Sluice/1.2.3", "Sluice/1.2.3"}, agents.take()); diff != "" || count.Load() != 2 {
 		t.Errorf("%s count %d", diff, count.Load())
 	}
 	want := httpx.Try{Method: http.MethodGet, Host: strings.TrimPrefix(srv.URL, "http://"), Number: 1, Status: 200}
@@ -354,5 +375,19 @@ func TestNewRefusesNonsense(t *testing.T) {
 		if _, err := httpx.New(o); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("reached") }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	f := newFactory(t, httpx.Options{AllowAddrs: []netip.AddrPort{addrOf(t, srv.URL)}, RootCAs: x509.NewCertPool()})
+	var count atomic.Int64
+	_, err := get(t, f.For(httpx.CallOptions{Count: &count}), srv.URL)
+	if e := httpx.Explain(err); e == nil || !strings.Contains(e.Message, "certificate") || count.Load() != 1 {
+		t.Errorf("%v after %d tries", err, count.Load())
 	}
 }

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -77,7 +78,11 @@ func Explain(err error) *domain.Error {
 	}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
+	var cert *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &cert):
+		return say(domain.CodeUnavailable, "the TLS certificate of %s is not trusted").
+			WithFix("check the site's address; a private certificate authority must be known to the system that Sluice runs on")
 	case errors.Is(err, context.Canceled):
 		return say(domain.CodeCanceled, "the call to %s was canceled")
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/httpx"
 	"golang.org/x/net/dns/dnsmessage"
+	"pgregory.net/rapid"
 )
 
 func newFactory(t testing.TB, o httpx.Options) *httpx.Factory {
@@ -318,4 +319,63 @@ func TestProxyIsUsedOnlyWhenConfigured(t *testing.T) {
 	}
 	_, err = get(t, f.For(httpx.CallOptions{}), "http://10.0.0.1/")
 	blocked(t, err, "private")
+}
+
+// TestOddSpellings: whatever a host looks like, what counts is where it leads.
+func TestOddSpellings(t *testing.T) {
+	t.Parallel()
+	f := newFactory(t, httpx.Options{MaxTries: 1, Resolver: fakeDNS(func(string) []netip.Addr {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	})})
+	for _, host := range []string{"localhost", "LOCALHOST", "127.0.0.1.", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "a.localhost"} {
+		_, err := get(t, f.For(httpx.CallOptions{}), "https://"+host+":1/")
+		var dns *net.DNSError
+		if errors.As(err, &dns) && dns.IsNotFound && host[0] < 'A' {
+			continue // no name and no address: the resolver did not even ask
+		}
+		blocked(t, err, "loopback")
+	}
+}
+
+// TestNoSpecialAddressIsOpen checks the list against the standard library's
+// own view of what is special.
+func TestNoSpecialAddressIsOpen(t *testing.T) {
+	t.Parallel()
+	f := newFactory(t, httpx.Options{MaxTries: 1})
+	errDialed := errors.New("dialed")
+	f.SetDial(func(context.Context, string, string) (net.Conn, error) { return nil, errDialed })
+	c := f.For(httpx.CallOptions{})
+	open := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		b := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "bytes")
+		addr := netip.AddrFrom16([16]byte(b))
+		switch rapid.SampledFrom([]string{"4", "6", "mapped", "global"}).Draw(rt, "kind") {
+		case "4":
+			addr = netip.AddrFrom4([4]byte(b[:4]))
+		case "mapped":
+			addr = netip.AddrFrom16(netip.AddrFrom4([4]byte(b[:4])).As16())
+		case "global":
+			b[0] = 0x20 | b[0]&0x1f
+			addr = netip.AddrFrom16([16]byte(b))
+		}
+		req, err := http.NewRequest(http.MethodGet, "https://"+netip.AddrPortFrom(addr, 443).String()+"/", nil)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		_, err = c.Do(req)
+		var b2 *httpx.BlockedError
+		refused := errors.As(err, &b2)
+		if !refused && !errors.Is(err, errDialed) {
+			rt.Fatalf("%s: %v", addr, err)
+		}
+		if special := !addr.IsGlobalUnicast() || addr.IsPrivate() || addr.Is4In6(); special && !refused {
+			rt.Fatalf("%s is special and was dialed", addr)
+		}
+		if !refused {
+			open++
+		}
+	})
+	if open == 0 {
+		t.Error("no address at all was open")
+	}
 }

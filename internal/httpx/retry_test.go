@@ -19,7 +19,7 @@ import (
 
 // memNet is an upstream in memory, so that time can be synctest's. Each dial
 // is answered by the next reply; "" closes the connection without one.
-func memNet(f *httpx.Factory, dials *atomic.Int64, bodies *[]string, replies ...string) {
+func memNet(f *httpx.Factory, dials *atomic.Int64, bodies *list[string], replies ...string) {
 	f.SetDial(func(context.Context, string, string) (net.Conn, error) {
 		n := int(dials.Add(1)) - 1
 		reply := replies[min(n, len(replies)-1)]
@@ -34,7 +34,7 @@ func memNet(f *httpx.Factory, dials *atomic.Int64, bodies *[]string, replies ...
 				return
 			}
 			body, _ := io.ReadAll(req.Body)
-			*bodies = append(*bodies, string(body))
+			bodies.add(string(body))
 			if reply == "hang" {
 				_, _ = io.Copy(io.Discard, server)
 				return
@@ -96,7 +96,7 @@ func TestRetries(t *testing.T) {
 				}
 				defer f.Close()
 				var dials, count atomic.Int64
-				var bodies []string
+				var bodies list[string]
 				memNet(f, &dials, &bodies, tt.replies...)
 				ctx := t.Context()
 				if tt.ctx != nil {
@@ -126,7 +126,7 @@ func TestRetries(t *testing.T) {
 				if status != tt.status || count.Load() != tt.tries || took < tt.min || took > tt.max {
 					t.Errorf("status %d after %d tries and %v (%v); want %d after %d and %v–%v", status, count.Load(), took, err, tt.status, tt.tries, tt.min, tt.max)
 				}
-				for i, b := range bodies {
+				for i, b := range bodies.take() {
 					if b != tt.body {
 						t.Errorf("try %d sent %q", i+1, b)
 					}
@@ -145,7 +145,7 @@ func TestCancelDuringBackoff(t *testing.T) {
 		}
 		defer f.Close()
 		var dials atomic.Int64
-		var bodies []string
+		var bodies list[string]
 		memNet(f, &dials, &bodies, answer("429 Slow", "Retry-After: 9\r\n"))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Second, cancel)
