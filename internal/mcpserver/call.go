@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -166,7 +167,7 @@ func sentence(e *domain.Error) string {
 	if e.Fix == "" {
 		return e.Message
 	}
-	return e.Message + ". " + e.Fix
+	return strings.TrimRight(e.Message, ".") + ". " + e.Fix
 }
 
 // progress gives the call's way to report, when its client asked for reports.

@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -23,14 +24,21 @@ const modernVersion = "2026-07-28"
 // bodyTimeout bounds how long a request's body may take to arrive.
 const bodyTimeout = 30 * time.Second
 
-// Handler serves the endpoint at Path.
+// Handler serves the endpoint at Path. Clients join addresses in many ways:
+// doubled and trailing slashes are taken, where http.ServeMux would redirect and
+// lose the body.
 func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc(Path, s.serve)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parts := strings.FieldsFunc(r.URL.Path, func(c rune) bool { return c == '/' })
+		if len(parts) != 3 || parts[0] != "tool_router" || parts[2] != "mcp" {
+			refuse(w, http.StatusNotFound, codeNoSession, "there is nothing here; a session's MCP endpoint is %s", Path)
+			return
+		}
+		s.serve(w, r, parts[1])
+	})
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 	if !s.guard(w, r) {
 		return
 	}
@@ -45,7 +53,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		refuseError(w, err)
 		return
 	}
-	handle, err := s.opts.Sessions.Open(ctx, principal, r.PathValue("session"))
+	handle, err := s.opts.Sessions.Open(ctx, principal, session)
 	if err != nil {
 		s.logInternal(ctx, "open session", err)
 		refuseError(w, err)
@@ -53,7 +61,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	handle.Principal, handle.Origin = principal, s.opts.Origin(r)
 	if s.closing.Err() != nil {
-		refuseError(w, domain.Errorf(domain.CodeUnavailable, "the server is shutting down"))
+		refuseError(w, errShutdown())
 		return
 	}
 	// No header of ours comes from outside, and no key goes further in.
@@ -75,7 +83,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.out = newStream(w, s.opts.KeepAlive)
-	defer f.out.finish()
+	defer s.finish(r.Context(), f)
 	if isModern(r) {
 		s.modernJSON.ServeHTTP(f.out, r) // says that there is nothing but POST
 		return
@@ -132,12 +140,28 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, f *flight) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	f.out = newStream(w, s.opts.KeepAlive)
-	defer f.out.finish()
+	f.out.id = msg.id
+	defer s.finish(r.Context(), f)
 	switch {
 	case isModern(r):
 		s.serveModern(f.out, r, f, msg, body)
 	case s.knownVersion(f.out, r):
 		s.serveLegacy(f.out, r, f, msg)
+	}
+}
+
+// finish ends the answer. One that was broken off before it began says why.
+func (s *Server) finish(ctx context.Context, f *flight) {
+	defer f.out.finish()
+	if f.out.begun() {
+		return
+	}
+	var e *domain.Error
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &e):
+		refuseError(f.out, e) // the key was revoked
+	case errors.Is(cause, errClosing):
+		refuseError(f.out, errShutdown())
 	}
 }
 
@@ -244,14 +268,11 @@ func (s *Server) headersAgree(w *stream, r *http.Request, f *flight, msg frame) 
 		return true
 	}
 	params, _ := object(msg.params)
-	for name, wants := range l.headers {
-		if string(params["name"]) != `"`+name+`"` {
-			continue
-		}
-		if err := checkHeaders(wants, r.Header, params["arguments"]); err != nil {
-			refuseID(w, http.StatusBadRequest, msg.id, codeHeaderMismatch, err.Error())
-			return false
-		}
+	var name string
+	_ = json.Unmarshal(params["name"], &name) // what is no name, the SDK refuses
+	if err := checkHeaders(l.headers[name], r.Header, params["arguments"]); err != nil {
+		refuseID(w, http.StatusBadRequest, msg.id, codeHeaderMismatch, err.Error())
+		return false
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -24,9 +25,10 @@ type legacyTable struct {
 	idle   time.Duration
 	most   int
 
-	mu     sync.Mutex
-	all    map[string]*legacySession
-	closed bool
+	mu      sync.Mutex
+	all     map[string]*legacySession
+	opening int // sessions that are not in all yet; they have their place
+	closed  bool
 }
 
 // legacySession is one transport session. It belongs to the router session and
@@ -63,34 +65,58 @@ func (t *legacyTable) use(id, router string, p domain.Principal) (s *legacySessi
 
 // open makes a session, awake until done is called.
 func (t *legacyTable) open(ctx context.Context, router string, p domain.Principal) (*legacySession, func(), error) {
+	if err := t.reserve(); err != nil {
+		return nil, nil, err
+	}
 	s := &legacySession{
 		id: rand.Text(), router: router, principal: p, users: 1,
 		calls: map[int]context.CancelCauseFunc{},
 	}
 	s.transport = &mcp.StreamableServerTransport{SessionID: s.id}
-	t.mu.Lock()
-	full := len(t.all) >= t.most
-	if !full && !t.closed {
-		t.all[s.id] = s // before the handshake: its place counts
-	}
-	closed := t.closed
-	t.mu.Unlock()
-	switch {
-	case closed:
-		return nil, nil, domain.Errorf(domain.CodeUnavailable, "the server is shutting down")
-	case full:
-		return nil, nil, domain.Errorf(domain.CodeUnavailable, "this server has %d MCP sessions open, the most it takes", t.most).
-			WithFix("Try again later, or use protocol version %s, which needs no session", modernVersion)
-	}
 	session, err := t.server.Connect(ctx, s.transport, nil)
 	if err != nil {
-		t.forget(s)
+		t.release(nil)
 		return nil, nil, domain.Internal("opening an MCP session", err)
 	}
 	s.session = session
 	s.timer = time.AfterFunc(t.idle, func() { t.close(s, context.DeadlineExceeded) })
-	s.timer.Stop()
+	s.timer.Stop() // until it rests
+	if !t.release(s) {
+		t.close(s, errClosing)
+		return nil, nil, errShutdown()
+	}
 	return s, func() { s.rest(t.idle) }, nil
+}
+
+func errShutdown() error {
+	return domain.Errorf(domain.CodeUnavailable, "the server is shutting down")
+}
+
+// reserve takes a place for a session to be opened.
+func (t *legacyTable) reserve() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return errShutdown()
+	case len(t.all)+t.opening >= t.most:
+		return domain.Errorf(domain.CodeUnavailable, "this server has %d MCP sessions open, the most it takes", t.most).
+			WithFix("Try again later, or use protocol version %s, which needs no session.", modernVersion)
+	}
+	t.opening++
+	return nil
+}
+
+// release gives the reserved place to s, or back when s is nil; false says that
+// the table was closed meanwhile.
+func (t *legacyTable) release(s *legacySession) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opening--
+	if s != nil && !t.closed {
+		t.all[s.id] = s
+	}
+	return !t.closed
 }
 
 // wake stops the idle timer; false when the session is closed.
@@ -179,24 +205,31 @@ func (t *legacyTable) closeWhere(which func(*legacySession) bool, cause error) {
 	}
 }
 
-// serveLegacy serves a request of the handshake era. body is nil for GET and
+// serveLegacy serves a request of the handshake era; msg is empty for GET and
 // DELETE.
 func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
 	if v := r.Header.Get("MCP-Protocol-Version"); msg.batch && v >= "2025-06-18" {
 		refuse(w, http.StatusBadRequest, codeInvalidRequest, "protocol version %s has no batches: send one message a request", v)
 		return
 	}
-	id := r.Header.Get(sessionHeader)
-	p := f.handle.Principal
-	if id == "" {
-		if r.Method != http.MethodPost {
-			refuse(w, http.StatusBadRequest, codeInvalidRequest, "%s needs the header Mcp-Session-Id that the answer to initialize carried", r.Method)
-			return
-		}
-		s.openLegacy(w, r, f)
+	if bytes.Contains(msg.params, []byte(metaVersion)) && msg.method != methodInitialize {
+		s.modernJSON.ServeHTTP(w, r) // says that the header MCP-Protocol-Version is missing
 		return
 	}
-	session, done, ok := s.legacy.use(id, f.handle.ID, p)
+	id := r.Header.Get(sessionHeader)
+	switch {
+	case id == "" && msg.method == methodInitialize:
+		s.openLegacy(w, r, f)
+		return
+	case id == "" && r.Method == http.MethodPost:
+		refuseID(w, http.StatusBadRequest, msg.id, codeInvalidRequest,
+			"initialize first, and repeat the Mcp-Session-Id of its answer; or send the header MCP-Protocol-Version: "+modernVersion)
+		return
+	case id == "":
+		refuse(w, http.StatusBadRequest, codeInvalidRequest, "%s needs the header Mcp-Session-Id that the answer to initialize carried", r.Method)
+		return
+	}
+	session, done, ok := s.legacy.use(id, f.handle.ID, f.handle.Principal)
 	if !ok {
 		refuse(w, http.StatusNotFound, codeNoSession, "there is no such MCP session here: send initialize again, without Mcp-Session-Id")
 		return
@@ -218,8 +251,8 @@ func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
 	}
 }
 
-// openLegacy serves a message without a session: initialize opens one. Others
-// get the SDK's refusal, and the session made for that is closed again.
+// openLegacy serves initialize, which opens a session. When the SDK refuses it,
+// the session is closed again.
 func (s *Server) openLegacy(w *stream, r *http.Request, f *flight) {
 	session, done, err := s.legacy.open(r.Context(), f.handle.ID, f.handle.Principal)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 const (
 	codeParse          = -32700
 	codeInvalidRequest = -32600
+	codeNoMethod       = -32601
 	codeInvalidParams  = -32602
 	codeInternal       = -32603
 	codeRefused        = -32000 // not served: key, limits, origin
@@ -63,10 +64,7 @@ func refuseID(w http.ResponseWriter, status int, id json.RawMessage, code int, m
 // refuseError answers with an error of a service.
 func refuseError(w http.ResponseWriter, err error) {
 	e := domain.AsError(err)
-	message := e.Message
-	if e.Fix != "" {
-		message += ". " + e.Fix
-	}
+	message := sentence(e)
 	status, code := http.StatusInternalServerError, codeInternal
 	switch e.Code {
 	case domain.CodeUnauthenticated:

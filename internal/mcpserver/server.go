@@ -15,7 +15,7 @@ import (
 	"github.com/sluice-run/sluice/internal/session"
 )
 
-// Path is where Handler serves, as a pattern of http.ServeMux.
+// Path is where Handler serves.
 const Path = "/tool_router/{session}/mcp"
 
 // Options configures a Server. Sessions and Identity are required; a zero limit

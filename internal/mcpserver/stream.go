@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,7 +31,8 @@ type stream struct {
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	keepAlive time.Duration
-	onBeat    func() // with each comment; may be nil
+	onBeat    func()          // with each comment; may be nil
+	id        json.RawMessage // of the request, for refusals; may be nil
 
 	header http.Header // the SDK's
 
@@ -126,10 +128,23 @@ func (s *stream) WriteHeader(status int) {
 		return
 	}
 	if status >= 400 && strings.HasPrefix(s.header.Get("Content-Type"), "text/plain") {
-		s.asText = true
+		s.asText, s.status = true, status // committed with the text
 		s.header.Set("Content-Type", "application/json")
+		return
 	}
 	s.commit(s.header, status)
+}
+
+// refusal gives status and body for a refusal that the SDK put in words. A
+// method that it does not know is an answer like any other in the handshake
+// era, where clients take other statuses for a broken connection.
+func (s *stream) refusal(text string) (status int, body []byte) {
+	code := codeOfStatus(s.status)
+	status = s.status
+	if strings.HasPrefix(text, "JSON RPC not handled") && s.id != nil {
+		status, code, text = http.StatusOK, codeNoMethod, "method not found"
+	}
+	return status, append(errorBody(s.id, code, text), '\n')
 }
 
 // Write implements http.ResponseWriter. The SDK writes each event, each JSON
@@ -140,14 +155,16 @@ func (s *stream) Write(p []byte) (int, error) {
 	if s.closed {
 		return 0, http.ErrHandlerTimeout
 	}
+	out := p
+	if s.asText && !s.committed {
+		status, body := s.refusal(string(bytes.TrimSpace(p)))
+		s.commit(s.header, status)
+		out = body
+	}
 	if !s.committed {
 		s.commit(s.header, http.StatusOK)
 	}
-	out := p
-	switch {
-	case s.asText:
-		out = append(errorBody(nil, codeOfStatus(s.status), string(bytes.TrimSpace(p))), '\n')
-	case s.asEvent:
+	if s.asEvent {
 		out = append(append([]byte("event: message\ndata: "), bytes.TrimSpace(p)...), eventEnd...)
 	}
 	if _, err := s.write(out); err != nil {
@@ -174,10 +191,20 @@ func (s *stream) FlushError() error {
 	if s.closed {
 		return http.ErrHandlerTimeout
 	}
+	if s.asText && !s.committed {
+		return nil // its text comes first
+	}
 	if !s.committed {
 		s.commit(s.header, http.StatusOK)
 	}
 	return s.control.Flush()
+}
+
+// begun says whether status and headers have gone out.
+func (s *stream) begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.committed
 }
 
 // finish ends the stream: nothing is written after it returns.
