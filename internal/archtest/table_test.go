@@ -119,7 +119,7 @@ var owners = []struct{ dep, may string }{
 	{"github.com/google/jsonschema-go", "toolkit agent internal/mcpserver tests"},
 	{"github.com/yuin/goldmark", "toolkits/**"},
 	{"golang.org/x/oauth2", "internal/authscheme internal/connect"},
-	{"golang.org/x/net/html", "toolkits/** sandbox/** tests"},
+	{"golang.org/x/net/html", "toolkits/** sandbox/** agent/offline tests"},
 	{"golang.org/x/sync", "*"},
 	{"golang.org/x/time", "*"},
 	{"golang.org/x/net/dns/dnsmessage", "tests"},
