@@ -89,6 +89,57 @@ func TestSetupMakesOneProject(t *testing.T) {
 	}
 }
 
+// late is a store in which another process is quicker: right after each first
+// look, before what the caller makes of it.
+type late struct {
+	identity.Store
+	meanwhile func()
+}
+
+func (l *late) interrupt() {
+	if f := l.meanwhile; f != nil {
+		l.meanwhile = nil
+		f()
+	}
+}
+
+func (l *late) ListProjects(ctx context.Context) ([]domain.Project, error) {
+	defer l.interrupt()
+	return l.Store.ListProjects(ctx)
+}
+
+func (l *late) APIKeyByHash(ctx context.Context, hash [32]byte) (domain.APIKey, error) {
+	defer l.interrupt()
+	return l.Store.APIKeyByHash(ctx, hash)
+}
+
+func TestAnotherProcessIsQuicker(t *testing.T) {
+	t.Parallel()
+	quick, db := open(t, filepath.Join(t.TempDir(), "sluice.db"))
+	const key = "a-key-of-16-char"
+	var first domain.Project
+	var adopted domain.APIKey
+	store := &late{Store: db, meanwhile: func() { first = must(quick.Setup(t.Context()))(t) }}
+	slow := identity.New(identity.Options{Store: store})
+	if diff := cmp.Diff(must(slow.Setup(t.Context()))(t), first); diff != "" {
+		t.Errorf("two default projects:\n%s", diff)
+	}
+	store.meanwhile = func() { adopted = must(quick.AdoptKey(t.Context(), first.ID, "x", key))(t) }
+	if diff := cmp.Diff(must(slow.AdoptKey(t.Context(), first.ID, "x", key))(t), adopted); diff != "" {
+		t.Errorf("two adoptions:\n%s", diff)
+	}
+	store.meanwhile = func() {
+		if err := quick.Revoke(t.Context(), first.ID, adopted.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	// The look came before the revocation: this request is the last that passes.
+	must(slow.Authenticate(t.Context(), key))(t)
+	if _, err := slow.Authenticate(t.Context(), key); domain.CodeOf(err) != domain.CodeUnauthenticated {
+		t.Errorf("a revoked key passes: %v", err)
+	}
+}
+
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	s, p := setup(t)

@@ -43,9 +43,10 @@ type Page struct{ Offset, Limit int }
 
 // Projects keeps tenants.
 type Projects interface {
+	// CreateProject fails with CodeConflict when the id or name is taken.
 	CreateProject(ctx context.Context, p domain.Project) error
 	Project(ctx context.Context, id string) (domain.Project, error)
-	// ListProjects gives all projects, oldest first.
+	// ListProjects gives the projects, oldest first, at most 1,000.
 	ListProjects(ctx context.Context) ([]domain.Project, error)
 }
 
@@ -55,7 +56,8 @@ type APIKeys interface {
 	// APIKeyByHash finds a key of any project, revoked ones too: this is how a
 	// request's project becomes known.
 	APIKeyByHash(ctx context.Context, hash [32]byte) (domain.APIKey, error)
-	// ListAPIKeys gives the project's keys, newest first.
+	// ListAPIKeys gives the project's keys, revoked ones too, newest first, at
+	// most 1,000.
 	ListAPIKeys(ctx context.Context, projectID string) ([]domain.APIKey, error)
 	// RevokeAPIKey marks a key revoked; a key already revoked keeps its time.
 	RevokeAPIKey(ctx context.Context, projectID, id string, at time.Time) error

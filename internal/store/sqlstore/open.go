@@ -45,6 +45,11 @@ func openSQLite(ctx context.Context, opts Options) (_ *sqlitePool, err error) {
 	if err := migrate(ctx, pool, path); err != nil {
 		return nil, err
 	}
+	// SQLite opens a file that it may not write for reading alone. A change that
+	// finds no row tells.
+	if _, err := pool.exec(ctx, `DELETE FROM keysets WHERE id = 0`, nil); err != nil {
+		return nil, unusable(path, err)
+	}
 	if err := pool.prepare(ctx); err != nil {
 		return nil, unusable(path, err)
 	}

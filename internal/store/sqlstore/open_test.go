@@ -96,6 +96,13 @@ func TestUnusablePaths(t *testing.T) {
 	if err := os.Mkdir(locked, 0o500); err != nil {
 		t.Fatal(err)
 	}
+	readOnly := filepath.Join(dir, "read-only.db")
+	if err := openAt(t, readOnly).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(readOnly, 0o400); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		path string
 		says []string
@@ -105,10 +112,11 @@ func TestUnusablePaths(t *testing.T) {
 		"deep below a file":   {filepath.Join(file, "a", "b.db"), []string{file, "not a directory"}},
 		"a directory":         {dir, []string{dir, "directory"}},
 		"not a database":      {text, []string{text, "not a readable SQLite database"}},
+		"read-only file":      {readOnly, []string{readOnly, "cannot be written"}},
 		"read-only directory": {filepath.Join(locked, "sluice.db"), []string{locked, "permission denied"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "read-only directory" && os.Geteuid() == 0 {
+			if strings.HasPrefix(name, "read-only") && os.Geteuid() == 0 {
 				t.Skip("root may write everywhere")
 			}
 			db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: tc.path})
@@ -264,6 +272,21 @@ func TestCanceledWritesTellTheTruth(t *testing.T) {
 		_, found := db.Execution(t.Context(), "pr_1", e.ID)
 		if (err == nil) != (found == nil) {
 			t.Fatalf("writing said %v, reading says %v", err, found)
+		}
+
+		ctx, cancel = context.WithCancel(t.Context())
+		e.ID = domain.NewID(domain.PrefixExecution)
+		err = db.InTx(ctx, func(tx store.Tx) error {
+			wg.Go(cancel)
+			return tx.RecordExecution(ctx, e)
+		})
+		wg.Wait()
+		_, found = db.Execution(t.Context(), "pr_1", e.ID)
+		if (err == nil) != (found == nil) {
+			t.Fatalf("the transaction said %v, reading says %v", err, found)
+		}
+		if err != nil && domain.CodeOf(err) != domain.CodeCanceled {
+			t.Fatalf("got %v of %s", err, domain.CodeOf(err))
 		}
 	}
 }
