@@ -174,11 +174,11 @@ func (st *store) update(x *content, in changeIn, now time.Time) *apiError {
 	if err := st.checkMove(x, in); err != nil {
 		return err
 	}
+	st.release(x)
 	if publishing {
 		next.number = 1
 		x.versions = nil
 	}
-	st.release(x)
 	x.versions = append(x.versions, next)
 	x.draft = nil
 	st.place(x, in)

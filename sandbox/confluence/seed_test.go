@@ -23,7 +23,7 @@ func TestSeed(t *testing.T) {
 		t.Fatalf("Q3 Planning = %+v, %d comments; want version 3 with 2 comments", q3, len(s.Comments(q3.ID)))
 	}
 	for _, p := range pages {
-		for _, bad := range []string{"{code", "{info", "h2.", "||", "{{", "<p>[] ", "<p>* ", "\x00"} {
+		for _, bad := range []string{"{code", "{status", "colour=", "{info", "h2.", "||", "{{", "<p>[] ", "<p>* ", "\x00"} {
 			if strings.Contains(p.Storage, bad) {
 				t.Errorf("page %q holds unconverted markup %q:\n%s", p.Title, bad, p.Storage)
 			}

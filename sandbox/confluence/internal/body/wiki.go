@@ -154,12 +154,32 @@ func (w *wiki) table() {
 		}
 		line = strings.TrimSuffix(strings.TrimPrefix(line, sep), sep)
 		w.b.WriteString("<tr>")
-		for _, cell := range strings.Split(line, sep) {
+		for _, cell := range splitCells(line, sep) {
 			w.b.WriteString("<" + tag + "><p>" + wikiInline(strings.TrimSpace(cell)) + "</p></" + tag + ">")
 		}
 		w.b.WriteString("</tr>")
 	}
 	w.b.WriteString("</tbody></table>")
+}
+
+// splitCells cuts a table row at sep, but not inside links and macros.
+func splitCells(line, sep string) []string {
+	var cells []string
+	depth, from := 0, 0
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth = max(0, depth-1)
+		}
+		if depth == 0 && strings.HasPrefix(line[i:], sep) {
+			cells = append(cells, line[from:i])
+			i += len(sep) - 1
+			from = i + 1
+		}
+	}
+	return append(cells, line[from:])
 }
 
 func (w *wiki) tasks() {
