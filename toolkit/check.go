@@ -19,9 +19,9 @@ const maxProblems = 20
 
 // validate checks args and gives them with defaults filled in. Where a value's
 // meaning is beyond doubt it is converted instead of refused: "25" for an
-// integer or a number, 123 for a string whose name says that it is an id,
-// "true" for a boolean, 10.0 for an integer, and null for an optional argument
-// means that it is absent.
+// integer or a number, 123 for a string whose name says that it is an id or a
+// key, "true" for a boolean, 10.0 for an integer, and null for an optional
+// argument means that it is absent.
 func (v *validator) validate(args json.RawMessage) (json.RawMessage, error) {
 	args = bytes.TrimSpace(args)
 	if len(args) == 0 || string(args) == "null" {

@@ -114,7 +114,7 @@ type checker struct {
 	minItems   int
 	maxItems   int // -1: none
 	defaults   []namedDefault
-	isID       bool // a string that names a thing: digits without quotes are meant too
+	isID       bool // a string that is an id or a key: digits without quotes are meant too
 }
 
 // namedDefault is a property that is filled in when absent.
@@ -302,10 +302,9 @@ func (b *checkerBuilder) properties(c *checker, value any) bool {
 	return complete
 }
 
-// markID finds the properties that hold ids, by their names: id, ids, pageId,
-// page_ids, spaceID.
+// markID finds the properties that hold ids or keys, by their names.
 func (c *checker) markID(name string) {
-	if !namesID(name) {
+	if !namesThing(name) {
 		return
 	}
 	c.isID = true

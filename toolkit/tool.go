@@ -33,8 +33,8 @@ type Tool struct {
 //
 // What is meant beyond doubt is converted: "25" where a number is expected,
 // 10.0 where an integer is, "true" where a boolean is, a whole number where a
-// string is expected whose name says that it is an id (id, pageId, page_ids);
-// null for an optional argument means that it is absent. A tool made with Read,
+// string is expected whose name says that it is an id or a key (id, pageId,
+// page_ids, spaceKey); null for an optional argument means that it is absent. A tool made with Read,
 // Create, Update or Delete refuses arguments that its schema does not name; a
 // Raw tool takes what its schema takes.
 func (t *Tool) Validate(args json.RawMessage) (json.RawMessage, error) { return t.validate(args) }

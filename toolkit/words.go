@@ -148,14 +148,15 @@ func distance(a, b string) int {
 	return prev[len(b)]
 }
 
-// namesID says whether a property's name means an id: id, ids, pageId, page_ids, spaceID.
-func namesID(name string) bool {
-	for _, end := range []string{"id", "ids"} {
+// namesThing says whether a property's name means an id or a key: id, ids,
+// pageId, page_ids, spaceID, key, spaceKey.
+func namesThing(name string) bool {
+	for _, end := range []string{"id", "ids", "key", "keys"} {
 		if strings.EqualFold(name, end) || strings.HasSuffix(name, "_"+end) || strings.HasSuffix(name, "-"+end) {
 			return true
 		}
 	}
-	for _, end := range []string{"Id", "Ids", "ID", "IDs"} {
+	for _, end := range []string{"Id", "Ids", "ID", "IDs", "Key", "Keys"} {
 		if strings.HasSuffix(name, end) {
 			return true
 		}

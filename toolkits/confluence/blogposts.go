@@ -43,7 +43,7 @@ var createBlogpost = toolkit.Create("CONFLUENCE_CREATE_BLOGPOST", "Create Blogpo
 			"The text is storage format (XHTML), not Markdown: <h2>, <p>, <ul><li>; & must be written as &amp;.",
 			"A blog post has no parent. Labels are added by a second call, which needs the scope write:label:confluence; labels_error says when that failed.",
 		},
-		Endpoints: []string{"POST /wiki/api/v2/blogposts", "GET /wiki/api/v2/spaces", "POST /wiki/rest/api/content/{id}/label"},
+		Endpoints: []string{"POST /wiki/api/v2/blogposts", "GET /wiki/api/v2/spaces", "GET /wiki/api/v2/blogposts", "POST /wiki/rest/api/content/{id}/label"},
 	},
 	func(ctx context.Context, c *client, in createBlogpostInput) (*createdBlogpost, error) {
 		text, err := in.Body.write()
@@ -206,7 +206,9 @@ var updateBlogpost = toolkit.Update("CONFLUENCE_UPDATE_BLOGPOST", "Update Blogpo
 			"The text is replaced as a whole and is storage format (XHTML), not Markdown.",
 			"Leave version out unless you must be sure that nobody changed the blog post since you read it.",
 		},
-		Endpoints: []string{"PUT /wiki/api/v2/blogposts/{id}", "GET /wiki/api/v2/blogposts/{id}", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/user"},
+		Endpoints: []string{
+			"PUT /wiki/api/v2/blogposts/{id}", "GET /wiki/api/v2/blogposts/{id}", "GET /wiki/api/v2/blogposts", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/user",
+		},
 	},
 	func(ctx context.Context, c *client, in updateBlogpostInput) (*blogpost, error) {
 		edit := edit{kind: "blog post", collection: "blogposts", title: in.Title, space: in.SpaceID, body: in.Body, status: in.Status}

@@ -216,7 +216,9 @@ var updatePage = toolkit.Update("CONFLUENCE_UPDATE_PAGE", "Update Page",
 			"Leave version out unless you must be sure that nobody changed the page since you read it.",
 			"Keep <ac:inline-comment-marker> elements: comments on marked text hang on them.",
 		},
-		Endpoints: []string{"PUT /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/user"},
+		Endpoints: []string{
+			"PUT /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/user",
+		},
 	},
 	func(ctx context.Context, c *client, in updatePageInput) (*page, error) {
 		edit := edit{

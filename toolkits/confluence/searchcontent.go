@@ -43,7 +43,8 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 			}
 			in.Start = n
 		}
-		words := words(in.Query)
+		// In lower case, since AND, OR and NOT would be operators of text search.
+		words := words(strings.ToLower(in.Query))
 		if len(words) == 0 {
 			return nil, toolkit.Invalid("query", "query: expected at least one word or number to look for")
 		}
@@ -96,19 +97,29 @@ type contentSearch struct {
 // the order must not depend on how far the caller has read.
 const maxRanked = 250
 
+// fillers are words that people put around what they look for.
+var fillers = strings.Fields("a an the of for from in on at by with to and or not is are our my me about called named titled " +
+	"page pages document documents doc docs article blog post posts wiki space confluence")
+
+// run looks for all words; when nothing holds them, without the fillers; and
+// then for any of them.
 func (s contentSearch) run(ctx context.Context) (*foundList, error) {
-	titles, err := s.query(ctx, "title ~ "+quote(s.phrase), maxRanked)
-	if err != nil {
-		return nil, err
+	out, err := s.allWords(ctx)
+	if err != nil || len(out.Results) > 0 {
+		return out, err
 	}
-	out, err := s.query(ctx, "text ~ "+quote(s.phrase), s.upTo+1)
-	if err != nil {
-		return nil, err
+	telling := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return slices.Contains(fillers, w) })
+	if len(telling) > 0 && len(telling) < len(s.words) {
+		s.words, s.phrase = telling, strings.Join(telling, " ")
+		out, err = s.allWords(ctx)
+		if err != nil || len(out.Results) > 0 {
+			if err == nil {
+				out.Note = "Nothing holds all the words; these hold: " + s.phrase + "."
+			}
+			return out, err
+		}
 	}
-	s.rank(titles.Results)
-	out.Results = once(append(titles.Results, out.Results...))
-	if len(out.Results) > 0 || len(s.words) < 2 {
-		out.TotalSize = max(out.TotalSize, len(out.Results))
+	if len(s.words) < 2 {
 		return out, nil
 	}
 	var some []string
@@ -122,6 +133,22 @@ func (s contentSearch) run(ctx context.Context) (*foundList, error) {
 	if out.Results = once(out.Results); len(out.Results) > 0 {
 		out.Note = "Nothing holds all the words; these hold some of them."
 	}
+	return out, nil
+}
+
+// allWords finds what holds all words, titles first.
+func (s contentSearch) allWords(ctx context.Context) (*foundList, error) {
+	titles, err := s.query(ctx, "title ~ "+quote(s.phrase), maxRanked)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.query(ctx, "text ~ "+quote(s.phrase), s.upTo+1)
+	if err != nil {
+		return nil, err
+	}
+	s.rank(titles.Results)
+	out.Results = once(append(titles.Results, out.Results...))
+	out.TotalSize = max(out.TotalSize, len(out.Results))
 	return out, nil
 }
 
@@ -169,17 +196,16 @@ func once(all []found) []found {
 func (s contentSearch) score(title string) int {
 	have := words(strings.ToLower(title))
 	plain := " " + strings.Join(have, " ") + " "
-	phrase := strings.ToLower(s.phrase)
 	score := 0
 	for _, w := range s.words {
-		if slices.Contains(have, strings.ToLower(w)) {
+		if slices.Contains(have, w) {
 			score++
 		}
 	}
 	switch {
-	case plain == " "+phrase+" ":
+	case plain == " "+s.phrase+" ":
 		score += 3000
-	case strings.Contains(plain, " "+phrase+" "):
+	case strings.Contains(plain, " "+s.phrase+" "):
 		score += 2000
 	case score == len(s.words):
 		score += 1000

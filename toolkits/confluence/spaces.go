@@ -136,10 +136,13 @@ type getSpaceContentsInput struct {
 var getSpaceContents = toolkit.Read("CONFLUENCE_GET_SPACE_CONTENTS", "Get Space Contents",
 	"List the pages or the blog posts of one space. To find something by words use search content.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf("read:page:confluence", scopeReadSpace),
-		Keywords:  []string{"list", "browse", "what is in", "inside", "overview", "inventory", "documents", "articles", "all pages", "trash"},
-		Pitfalls:  []string{"It lists either pages or blog posts, chosen by type.", "Attachments belong to pages and are not listed here."},
-		Endpoints: []string{"GET /wiki/api/v2/spaces/{id}/pages", "GET /wiki/api/v2/spaces/{id}/blogposts", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/search", "GET /wiki/api/v2/blogposts"},
+		Scopes:   toolkit.AllOf(scopeReadPage, scopeReadSpace),
+		Keywords: []string{"list", "browse", "what is in", "inside", "overview", "inventory", "documents", "articles", "all pages", "trash"},
+		Pitfalls: []string{"It lists either pages or blog posts, chosen by type.", "Attachments belong to pages and are not listed here."},
+		Endpoints: []string{
+			"GET /wiki/api/v2/spaces/{id}/pages", "GET /wiki/api/v2/spaces/{id}/blogposts", "GET /wiki/api/v2/spaces",
+			"GET /wiki/rest/api/search", "GET /wiki/api/v2/blogposts", "GET /wiki/api/v2/spaces/{id}",
+		},
 	},
 	func(ctx context.Context, c *client, in getSpaceContentsInput) (*contentList, error) {
 		if in.PostingDay != "" {

@@ -1,0 +1,194 @@
+package confluence_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	sandbox "github.com/sluice-run/sluice/sandbox/confluence"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// answer makes a response without the sandbox, for what it never says.
+func answer(r *http.Request, status int, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+	}
+}
+
+// smallest are arguments with which each tool makes a request.
+func smallest(id, blog string) map[string]string {
+	return map[string]string{
+		"CREATE_PAGE":              `{"spaceId":"1","title":"x","body":{"value":"<p/>"}}`,
+		"UPDATE_PAGE":              `{"id":"` + id + `","title":"x"}`,
+		"DELETE_PAGE":              `{"id":"` + id + `"}`,
+		"GET_PAGE_BY_ID":           `{"id":"` + id + `"}`,
+		"GET_PAGES":                `{}`,
+		"GET_CHILD_PAGES":          `{"id":"` + id + `"}`,
+		"GET_PAGE_ANCESTORS":       `{"id":"` + id + `"}`,
+		"GET_PAGE_VERSIONS":        `{"id":"` + id + `"}`,
+		"CREATE_BLOGPOST":          `{"spaceId":"1","title":"x","body":{"value":"<p/>"}}`,
+		"UPDATE_BLOGPOST":          `{"id":"` + blog + `","title":"x"}`,
+		"GET_BLOGPOST_BY_ID":       `{"id":"` + blog + `"}`,
+		"GET_BLOG_POSTS":           `{}`,
+		"ADD_CONTENT_LABEL":        `{"id":"` + id + `","labels":[{"name":"x"}]}`,
+		"GET_LABELS_FOR_PAGE":      `{"id":"` + id + `"}`,
+		"GET_LABELS":               `{}`,
+		"CQL_SEARCH":               `{"cql":"type = page"}`,
+		"SEARCH_CONTENT":           `{"query":"x"}`,
+		"GET_SPACES":               `{}`,
+		"GET_SPACE_BY_ID":          `{"id":"1"}`,
+		"GET_SPACE_CONTENTS":       `{"spaceKey":"1"}`,
+		"CREATE_SPACE":             `{"key":"NEW","name":"New"}`,
+		"CREATE_FOOTER_COMMENT":    `{"pageId":"` + id + `","body":{"value":"<p/>"}}`,
+		"GET_PAGE_FOOTER_COMMENTS": `{"id":"` + id + `"}`,
+		"GET_CURRENT_USER":         `{}`,
+	}
+}
+
+// TestUpstreamFailures puts every tool before a site that fails in every way.
+func TestUpstreamFailures(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.page("Page", "")
+	blog := text(s.must("CREATE_BLOGPOST", `{"spaceId":"MKT","title":"News","body":{"value":"<p/>"}}`), "id")
+	faults := []struct {
+		name  string
+		fault sandbox.Fault
+		kind  toolkit.Kind
+		want  string
+		check func(*toolkit.Error) bool
+	}{
+		{"429", sandbox.Fault{Status: 429, RetryAfter: 90 * time.Second}, toolkit.KindRateLimited, "in 90 seconds", func(e *toolkit.Error) bool { return e.RetryAfter == 90 }},
+		{"429 without a time", sandbox.Fault{Status: 429}, toolkit.KindRateLimited, "Wait a minute", func(e *toolkit.Error) bool { return e.RetryAfter == 0 }},
+		{"HTML", sandbox.Fault{Status: 200}, toolkit.KindUnavailable, "web page instead of data", func(e *toolkit.Error) bool { return e.Status == 200 }},
+		{"502", sandbox.Fault{Status: 502}, toolkit.KindUnavailable, "status 502", nil},
+		{"503 with a time", sandbox.Fault{Status: 503, RetryAfter: 5 * time.Second}, toolkit.KindUnavailable, "in 5 seconds", func(e *toolkit.Error) bool { return e.RetryAfter == 5 }},
+		{"cut", sandbox.Fault{CutAfter: 10}, toolkit.KindUnavailable, "closed the connection", nil},
+		{"login page", sandbox.Fault{Status: 401}, toolkit.KindAuth, "credentials", nil},
+		{"missing scope", sandbox.Fault{Status: 401, Body: `{"code":401,"message":"Unauthorized; scope does not match"}`, Type: "application/json"}, toolkit.KindForbidden, "scope", nil},
+		{"no right", sandbox.Fault{Status: 403, Body: `{"statusCode":403,"message":"com.atlassian.confluence.api.service.exceptions.PermissionException: Not this one"}`, Type: "application/json"}, toolkit.KindForbidden, "Not this one", nil},
+		{"not permitted", sandbox.Fault{Status: 403, Body: `{"statusCode":403,"message":"Current user not permitted to use Confluence"}`, Type: "application/json"}, toolkit.KindAuth, "Connect the account again", nil},
+		{"gone", sandbox.Fault{Status: 410, Body: `{"statusCode":410,"message":"com.atlassian.confluence.api.service.exceptions.GoneException: This deprecated endpoint has been removed."}`, Type: "application/json"}, toolkit.KindUnavailable, "has been removed", nil},
+		{"413", sandbox.Fault{Status: 413}, toolkit.KindTooLarge, "5 MB", nil},
+		{"not JSON", sandbox.Fault{Status: 200, Body: "nothing", Type: "application/json"}, toolkit.KindUnavailable, "could not be read", nil},
+		{"half JSON", sandbox.Fault{Status: 200, Body: `{"results":[`, Type: "application/json"}, toolkit.KindUnavailable, "ended in the middle", nil},
+	}
+	args := smallest(id, blog)
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			for _, tool := range kit.Tools {
+				slug := strings.TrimPrefix(tool.Slug, "CONFLUENCE_")
+				if slug == "DELETE_PAGE" && f.fault.Status == 200 || slug == "DELETE_PAGE" && f.fault.CutAfter > 0 {
+					continue // its success has no body
+				}
+				fault := f.fault
+				fault.Times = -1
+				s.srv.Fail(fault)
+				e := s.fails(slug, args[slug])
+				s.srv.ClearFaults()
+				if e.Kind != f.kind || !strings.Contains(e.Error(), f.want) || f.check != nil && !f.check(e) {
+					t.Errorf("%s: got %s, status %d, after %d: %v", slug, e.Kind, e.Status, e.RetryAfter, e)
+				}
+				if strings.Contains(e.Error(), "<") && strings.Contains(e.Error(), "html") {
+					t.Errorf("%s shows HTML: %v", slug, e)
+				}
+				if strings.Contains(e.Error(), s.me.Token) {
+					t.Errorf("%s shows the token", slug)
+				}
+			}
+		})
+	}
+}
+
+func TestWritesWarnAgainstBlindRepetition(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.srv.Fail(sandbox.Fault{Method: "POST", CutAfter: 5})
+	e := s.fails("CREATE_PAGE", `{"spaceId":"MKT","title":"Once","body":{"value":"<p/>"}}`)
+	if !strings.Contains(e.Fix, "may or may not have been made") {
+		t.Errorf("got %v", e)
+	}
+	if _, ok := s.srv.PageByTitle("MKT", "Once"); !ok {
+		t.Error("the page is not there, the test proves nothing")
+	}
+	posts := slices.DeleteFunc(s.calls, func(c string) bool { return !strings.HasPrefix(c, "POST") })
+	if len(posts) != 1 {
+		t.Errorf("it was sent %d times", len(posts))
+	}
+}
+
+// TestHang cancels calls that a site does not answer.
+func TestHang(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tool := kit.Tools[slices.IndexFunc(kit.Tools, func(t toolkit.Tool) bool { return t.Slug == "CONFLUENCE_GET_SPACES" })]
+	s.slug = tool.Slug
+	arrived := make(chan struct{}, 2)
+	s.alter = func(*http.Request) *http.Response {
+		arrived <- struct{}{}
+		return nil
+	}
+	s.srv.Fail(sandbox.Fault{Hang: true, Times: 2})
+	args, err := tool.Validate(json.RawMessage(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if _, err = tool.Run(ctx, s.call(), args); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = tool.Run(ctx, s.call(), args)
+	var e *toolkit.Error
+	if !errors.As(err, &e) || e.Kind != toolkit.KindUnavailable || !strings.Contains(e.Message, "in time") {
+		t.Errorf("timed out: %v", err)
+	}
+}
+
+func TestAnswersThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.alter = func(r *http.Request) *http.Response {
+		return answer(r, 200, `{"results":[{"id":"1","title":"`+strings.Repeat("x", 33<<20)+`"}]}`)
+	}
+	if e := s.fails("GET_LABELS", `{}`); e.Kind != toolkit.KindTooLarge || !strings.Contains(e.Error(), "smaller limit") {
+		t.Errorf("got %v", e)
+	}
+}
+
+func TestUnreachableSite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.srv.Close()
+	if e := s.fails("GET_SPACES", `{}`); e.Kind != toolkit.KindUnavailable || strings.Contains(e.Error(), "127.0.0.1") {
+		t.Errorf("got %v", e)
+	}
+}
+
+func TestRetryAfterAsDate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.alter = func(r *http.Request) *http.Response {
+		resp := answer(r, 429, `{}`)
+		resp.Header.Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		return resp
+	}
+	if e := s.fails("GET_SPACES", `{}`); e.RetryAfter < 3590 || e.RetryAfter > 3601 {
+		t.Errorf("got %d", e.RetryAfter)
+	}
+}
