@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,5 +145,46 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	}
 	if _, total, err := db.ListExecutions(t.Context(), acknowledged[0][0], store.ExecutionFilter{}, store.Page{Limit: 1}); err != nil || total < len(acknowledged) {
 		t.Errorf("%d records, %v", total, err)
+	}
+}
+
+// Two that share a file, as two processes do: each change builds on the last one
+// of either, and none fails for the other's sake.
+func TestTwoOnOneFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sluice.db")
+	stores := []*sqlstore.DB{openAt(t, path), openAt(t, path)}
+	ctx := t.Context()
+	if err := stores[0].CreateProject(ctx, domain.Project{ID: "pr_1", Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stores[1].CreateSession(ctx, domain.Session{ID: "trs_1", ProjectID: "pr_1"}); err != nil {
+		t.Fatal(err)
+	}
+	const workers, rounds = 6, 20
+	var wg sync.WaitGroup
+	for i := range workers {
+		db := stores[i%2]
+		wg.Go(func() {
+			for range rounds {
+				err := db.InTx(ctx, func(tx store.Tx) error {
+					se, err := tx.Session(ctx, "pr_1", "trs_1")
+					if err != nil {
+						return err
+					}
+					se.Version++
+					return tx.UpdateSession(ctx, "pr_1", se)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, db := range stores {
+		if se, err := db.Session(ctx, "pr_1", "trs_1"); err != nil || se.Version != workers*rounds {
+			t.Errorf("version %d, %v; want %d", se.Version, err, workers*rounds)
+		}
 	}
 }
