@@ -122,7 +122,7 @@ func (c *client) blogpost(ctx context.Context, id string, q url.Values) (*blogpo
 		Labels labelPage `json:"labels"`
 	}
 	err := c.do(ctx, request{
-		path: v2 + "/blogposts/" + id, query: q, out: &answer, what: "blog post with id " + id, field: "id",
+		path: v2 + "/blogposts/" + id, query: q, out: &answer, what: "blog post with id " + id + inVersion(q), field: "id",
 		scopes: []string{scopeReadPage},
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package confluence_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -325,14 +326,21 @@ func TestComments(t *testing.T) {
 		{fmt.Sprintf(`{"pageId":%s,"body":{}}`, id), "body.value", "expected the text"},
 		{fmt.Sprintf(`{"pageId":%s}`, id), "body", "is required"},
 		{`{"pageId":"MKT","body":{"value":"<p/>"}}`, "pageId", "is a space key"},
-		{`{"attachmentId":"att987654","body":{"value":"<p/>"}}`, "attachmentId", "att"},
+		{`{"attachmentId":"Plan.pdf","body":{"value":"<p/>"}}`, "attachmentId", "not an attachment id"},
 	} {
 		if e := s.fails("CREATE_FOOTER_COMMENT", tc.args); e.Field != tc.field || !strings.Contains(e.Error(), tc.want) {
 			t.Errorf("%s: field %q: %v", tc.args, e.Field, e)
 		}
 	}
-	if n := len(s.srv.Comments(id)); n == 0 {
-		t.Error("no comments on the site")
+	s.alter = func(r *http.Request) *http.Response {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil || !strings.Contains(string(sent), `"attachmentId":"att17"`) {
+			t.Errorf("sent %s, %v", sent, err)
+		}
+		return answer(r, 201, `{"id":"5","status":"current","attachmentId":"att17"}`)
+	}
+	if out := s.must("CREATE_FOOTER_COMMENT", `{"attachmentId":"att17","body":{"value":"<p/>"}}`); text(out, "attachmentId") != "att17" {
+		t.Errorf("on an attachment: %v", out)
 	}
 }
 

@@ -116,10 +116,14 @@ func otherStatus(e *toolkit.Error, r request, resp *http.Response, data []byte, 
 		e.Message = fmt.Sprintf("The site answered with a web page instead of data (status %d).", resp.StatusCode)
 		e.Fix = "Check that the account's site is right and that it is not behind a login page."
 	default:
-		e.Kind, e.Field = toolkit.KindInvalid, r.field
+		e.Kind = toolkit.KindInvalid
 		e.Message = sentence(fmt.Sprintf("Confluence refused the request (status %d)", resp.StatusCode), why)
-		if strings.Contains(why, "already exists") {
+		switch low := strings.ToLower(why); {
+		case strings.Contains(low, "already exists"):
 			e.Kind = toolkit.KindConflict
+		case strings.Contains(low, "xhtml") || strings.Contains(low, "error parsing"):
+			e.Field = "body"
+			e.Fix = "The text must be well-formed XHTML: close every tag, write & as &amp; and < as &lt;."
 		}
 	}
 }
@@ -170,6 +174,10 @@ func notFound(e *toolkit.Error, r request, why string) {
 	e.Fix = "It may have been deleted or its id may be wrong: find it with CONFLUENCE_SEARCH_CONTENT."
 	if strings.HasPrefix(what, "space") {
 		e.Fix = "List the spaces with CONFLUENCE_GET_SPACES."
+	}
+	if why == "Not Found" {
+		// The API answers so to credentials that it does not take, too.
+		e.Fix += " If nothing is found at all, the account's API token may have expired: connect it again."
 	}
 }
 

@@ -2,9 +2,13 @@ package confluence
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-run/sluice/toolkit"
@@ -33,6 +37,9 @@ func contentID(field, what, value string) (string, error) {
 		if id := u.Query().Get("pageId"); digits.MatchString(id) {
 			return id, nil
 		}
+		if id, ok := tinyID(u.Path); ok {
+			return id, nil
+		}
 	}
 	shown := value
 	if len(shown) > 60 {
@@ -42,17 +49,41 @@ func contentID(field, what, value string) (string, error) {
 	e.Fix = "Find the " + what + " with CONFLUENCE_SEARCH_CONTENT."
 	switch {
 	case value == "":
-		e.Message = fmt.Sprintf("%s is empty; expected the id of a %s, a number.", field, what)
+		e.Message = fmt.Sprintf("%s is empty; expected the id of %s, a number.", field, withArticle(what))
 	case upperKey.MatchString(value):
-		e.Message = fmt.Sprintf("'%s' is a space key, not a %s id.", shown, what)
+		e.Message = fmt.Sprintf("'%s' is a space key, not %s id.", shown, withArticle(what))
 	case attachmentID.MatchString(value):
-		e.Message = fmt.Sprintf("'%s' is the id of an attachment, not a %s id.", shown, what)
+		e.Message = fmt.Sprintf("'%s' is the id of an attachment, not %s id.", shown, withArticle(what))
 	case strings.Contains(value, "://"):
 		e.Message = fmt.Sprintf("The address in %s holds no %s id.", field, what)
 	default:
-		e.Message = fmt.Sprintf("'%s' looks like a title, not a %s id; an id is a number.", shown, what)
+		e.Message = fmt.Sprintf("'%s' looks like a title, not %s id; an id is a number.", shown, withArticle(what))
 	}
 	return "", e
+}
+
+func withArticle(what string) string {
+	if strings.HasPrefix(what, "a") {
+		return "an " + what
+	}
+	return "a " + what
+}
+
+// tinyID reads the id out of a short link, /wiki/x/D4AB: the id's bytes, lowest
+// first, in base 64 without the zeros at the end.
+func tinyID(path string) (string, bool) {
+	_, code, ok := strings.Cut(path, "/x/")
+	if !ok || code == "" || len(code) > 11 {
+		return "", false
+	}
+	code = strings.NewReplacer("-", "/", "_", "+").Replace(code)
+	code += strings.Repeat("A", 11-len(code)) + "="
+	raw, err := base64.StdEncoding.DecodeString(code)
+	if err != nil || len(raw) != 8 {
+		return "", false
+	}
+	id := binary.LittleEndian.Uint64(raw)
+	return strconv.FormatUint(id, 10), id > 0 && id <= math.MaxInt64
 }
 
 // spaceRef is a space that an argument named.

@@ -27,7 +27,7 @@ type labelList struct {
 	paging
 }
 
-var addContentLabel = toolkit.Idempotent(toolkit.Update("CONFLUENCE_ADD_CONTENT_LABEL", "Add Content Label",
+var addContentLabel = toolkit.Idempotent(toolkit.Create("CONFLUENCE_ADD_CONTENT_LABEL", "Add Content Label",
 	"Add one or more labels to a page, a blog post or an attachment, and give all its labels. Labels that are there stay. "+
 		"Find the id of the page first when only its title is known.",
 	toolkit.About{

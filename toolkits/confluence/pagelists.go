@@ -33,11 +33,12 @@ var getPages = toolkit.Read("CONFLUENCE_GET_PAGES", "Get Pages",
 	"List pages by exact title, space, status, label or creator, in order of date or title. For words in titles or texts use search content.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace).AnyOf(scopeSearch, "search:confluence"),
+		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace),
 		Keywords:  []string{"list", "browse", "recent", "latest", "newest", "documents", "articles", "find by title", "named", "all", "archived", "tagged"},
 		Pitfalls: []string{
 			"The title must match as a whole; use CONFLUENCE_SEARCH_CONTENT for parts of it.",
 			"Texts come only with body_format; they make the answer large.",
+			"label and authorId are looked up by a search, which needs the scope read:content-details:confluence and knows new pages after about a minute.",
 		},
 		Endpoints: []string{"GET /wiki/api/v2/pages", "GET /wiki/api/v2/spaces", "GET /wiki/rest/api/search", "GET /wiki/api/v2/spaces/{id}"},
 	},
@@ -184,6 +185,7 @@ type child struct {
 	Type     string `json:"type,omitempty" jsonschema_description:"Always page."`
 	SpaceID  string `json:"spaceId,omitempty" jsonschema_description:"Id of its space."`
 	Position *int   `json:"childPosition,omitempty" jsonschema_description:"Position among its siblings."`
+	URL      string `json:"url,omitempty" jsonschema_description:"Full address for people."`
 }
 
 type childList struct {
@@ -241,6 +243,8 @@ var getChildPages = toolkit.Read("CONFLUENCE_GET_CHILD_PAGES", "Get Child Pages"
 				continue
 			}
 			one.Type = "page"
+			// The API gives no links here; the site knows its pages by id, too.
+			one.URL = c.address(links{WebUI: "/pages/viewpage.action?pageId=" + one.ID}, got.base)
 			out.Results = append(out.Results, one)
 		}
 		return out, nil

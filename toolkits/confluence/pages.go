@@ -114,6 +114,14 @@ var getPage = toolkit.Read("CONFLUENCE_GET_PAGE_BY_ID", "Get Page by ID",
 		return c.page(ctx, id, in.query())
 	})
 
+// inVersion completes the name of what was asked for.
+func inVersion(q url.Values) string {
+	if v := q.Get("version"); v != "" {
+		return " in version " + v
+	}
+	return ""
+}
+
 // labelPage is how the API nests labels in content.
 type labelPage struct {
 	Results []label `json:"results"`
@@ -126,7 +134,7 @@ func (c *client) page(ctx context.Context, id string, q url.Values) (*page, erro
 		Labels labelPage `json:"labels"`
 	}
 	err := c.do(ctx, request{
-		path: v2 + "/pages/" + id, query: q, out: &answer, what: "page with id " + id, field: "id", scopes: []string{scopeReadPage},
+		path: v2 + "/pages/" + id, query: q, out: &answer, what: "page with id " + id + inVersion(q), field: "id", scopes: []string{scopeReadPage},
 	})
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestCreatePageRefuses(t *testing.T) {
 		{"name of a space", `{"spaceId":"marketing","title":"x","body":{"value":"<p/>"}}`, toolkit.KindNotFound, "spaceId", "'marketing' is the name of the space with the key MKT"},
 		{"unknown space id", `{"spaceId":"999999","title":"x","body":{"value":"<p/>"}}`, toolkit.KindNotFound, "spaceId", "space with id 999999"},
 		{"taken title", `{"spaceId":"MKT","title":"taken","body":{"value":"<p/>"}}`, toolkit.KindConflict, "title", "the page with id " + taken + " has it"},
-		{"broken XHTML", `{"spaceId":"MKT","title":"x","body":{"value":"<p>no end"}}`, toolkit.KindInvalid, "", "400"},
+		{"broken XHTML", `{"spaceId":"MKT","title":"x","body":{"value":"<p>no end"}}`, toolkit.KindInvalid, "body", "close every tag"},
 		{"no text", `{"spaceId":"MKT","title":"x","body":{}}`, toolkit.KindInvalid, "body.value", "expected the text"},
 		{"two texts", `{"spaceId":"MKT","title":"x","body":{"value":"a","storage":{"value":"b"}}}`, toolkit.KindInvalid, "body", "not both"},
 		{"wrong document format", `{"spaceId":"MKT","title":"x","body":{"value":"<p/>","representation":"atlas_doc_format"}}`, toolkit.KindInvalid, "body.value", "JSON text"},
@@ -117,6 +117,9 @@ func TestIDsThatAreNone(t *testing.T) {
 		{"GET_PAGE_BY_ID", `{"id":" "}`, "id is empty"},
 		{"GET_PAGE_BY_ID", `{"id":"../../spaces/1"}`, "looks like a title"},
 		{"GET_PAGE_BY_ID", `{"id":987654}`, "no page with id 987654"},
+		{"GET_PAGE_BY_ID", `{"id":987654,"version":3}`, "no page with id 987654 in version 3"},
+		{"GET_PAGE_BY_ID", `{"id":"https://acme.atlassian.net/wiki/x/BhIP"}`, "no page with id 987654"},
+		{"GET_PAGE_BY_ID", `{"id":"https://acme.atlassian.net/wiki/x/!!"}`, "holds no page id"},
 		{"DELETE_PAGE", `{"id":"987654"}`, "no page with id 987654"},
 		{"UPDATE_PAGE", `{"id":987654,"title":"x"}`, "no page with id 987654"},
 		{"UPDATE_PAGE", `{"id":"MKT","title":"x"}`, "is a space key"},
@@ -167,6 +170,20 @@ func TestUpdatePage(t *testing.T) {
 	s.must("UPDATE_PAGE", fmt.Sprintf(`{"id":%s,"spaceId":%s,"title":"Plan C","body":{"value":"<p>c</p>"},"version":{"number":5},"status":"current"}`, id, s.space("MKT")))
 	if p := read(); p.Version != 5 || p.Title != "Plan C" || p.ParentID != parent {
 		t.Errorf("everything given: %+v", p)
+	}
+}
+
+func TestPublishDraft(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := text(s.must("CREATE_PAGE", `{"spaceId":"MKT","title":"Draft","status":"draft","body":{"value":"<p>1</p>"}}`), "id")
+	s.must("UPDATE_PAGE", fmt.Sprintf(`{"id":%s,"body":{"value":"<p>2</p>"}}`, id))
+	if p, _ := s.srv.Page(id); p.Status != "draft" || p.Storage != "<p>2</p>" {
+		t.Errorf("changed draft: %+v", p)
+	}
+	s.must("UPDATE_PAGE", fmt.Sprintf(`{"id":%s,"status":"current","title":"Done"}`, id))
+	if p, _ := s.srv.Page(id); p.Status != "current" || p.Title != "Done" || p.Storage != "<p>2</p>" {
+		t.Errorf("published: %+v", p)
 	}
 }
 
@@ -390,7 +407,8 @@ func TestTree(t *testing.T) {
 	mid := s.page("Mid", top)
 	low := s.page("Low", mid)
 	out := s.must("GET_CHILD_PAGES", fmt.Sprintf(`{"id":%s}`, top))
-	if diff := cmp.Diff([]string{mid}, column(out, "id")); diff != "" || text(out, "results", 0, "title") != "Mid" {
+	if diff := cmp.Diff([]string{mid}, column(out, "id")); diff != "" || text(out, "results", 0, "title") != "Mid" ||
+		text(out, "results", 0, "url") != s.srv.URL+"/wiki/pages/viewpage.action?pageId="+mid {
 		t.Errorf("children %v", out)
 	}
 	out = s.must("GET_PAGE_ANCESTORS", fmt.Sprintf(`{"id":%s}`, low))

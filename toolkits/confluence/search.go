@@ -104,7 +104,7 @@ func (c *client) search(ctx context.Context, cql, excerpt, expand string, a page
 		}
 	}
 	out := &foundList{Results: []found{}}
-	r := request{path: v1 + "/search", query: q, field: "cql", scopes: []string{scopeSearch}}
+	r := request{path: v1 + "/search", query: q, scopes: []string{scopeSearch}}
 	cursor := a.Cursor
 	for skip := a.Start; skip > 0; {
 		rows, next, err := c.searchPage(ctx, r, min(skip, 250), cursor, &foundList{})

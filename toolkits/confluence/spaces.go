@@ -266,9 +266,15 @@ var createSpace = toolkit.Create("CONFLUENCE_CREATE_SPACE", "Create Space",
 		}
 		var s newSpace
 		err := c.do(ctx, request{
-			method: http.MethodPost, path: v1 + "/space", body: payload, out: &s, field: "key",
+			method: http.MethodPost, path: v1 + "/space", body: payload, out: &s,
 			scopes: []string{"write:space:confluence", "read:space-details:confluence", "write:space.permission:confluence"},
 		})
+		if isStatus(err, http.StatusBadRequest, http.StatusConflict) && strings.Contains(err.Error(), "exists") {
+			return nil, &toolkit.Error{
+				Kind: toolkit.KindConflict, Field: "key", Cause: err, Message: "A space with the key '" + in.Key + "' already exists.",
+				Fix: "Choose another key, or use the space that is there: CONFLUENCE_GET_SPACE_BY_ID.",
+			}
+		}
 		if err != nil {
 			return nil, err
 		}

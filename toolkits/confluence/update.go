@@ -128,10 +128,18 @@ func (c *client) current(ctx context.Context, id string, e edit) (*page, error) 
 		q.Set("body-format", "storage")
 	}
 	var now page
-	err := c.do(ctx, request{
+	r := request{
 		path: v2 + "/" + e.collection + "/" + id, query: q, out: &now,
 		what: e.kind + " with id " + id, field: "id", scopes: []string{scopeReadPage},
-	})
+	}
+	err := c.do(ctx, r)
+	if isStatus(err, http.StatusNotFound) {
+		// What was never published is found as a draft only.
+		q.Set("get-draft", "true")
+		if derr := c.do(ctx, r); derr == nil {
+			return &now, nil
+		}
+	}
 	return &now, err
 }
 
