@@ -34,6 +34,7 @@ func (s *Service) plan(ctx context.Context, h *Handle, r *FoundResult, states []
 		missing++
 		if finder := s.finder(ctx, h, best, arg); finder != nil {
 			r.Steps = append(r.Steps, fmt.Sprintf("If you do not know %s yet, find it with %s; never guess an id.", arg, finder.Slug))
+			r.relate(finder)
 		} else {
 			r.Steps = append(r.Steps, fmt.Sprintf("Get %s from the user or from an earlier result; never guess an id.", arg))
 		}
@@ -57,6 +58,18 @@ func (s *Service) plan(ctx context.Context, h *Handle, r *FoundResult, states []
 	default:
 		r.Level = "hard"
 	}
+}
+
+// relate makes sure that a tool which the plan names is among the results, and
+// so its schema is.
+func (r *FoundResult) relate(t *catalog.Tool) {
+	if slices.Contains(r.Primary, t) || slices.Contains(r.Related, t) {
+		return
+	}
+	if len(r.Related) == maxRelated {
+		r.Related = r.Related[:maxRelated-1]
+	}
+	r.Related = append(r.Related, t)
 }
 
 func callStep(t *catalog.Tool, need []string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,32 +70,45 @@ func (s *Service) Search(ctx context.Context, h *Handle, queries []Query) (*Foun
 		}
 	}
 	found := &Found{Now: s.now(), Results: make([]FoundResult, 0, len(queries))}
-	var toolkits []*toolkit.Toolkit
-	seen, seenToolkit := map[string]bool{}, map[string]bool{}
 	for _, q := range queries {
-		r := s.searchOne(ctx, h, q)
-		for _, list := range [][]*catalog.Tool{r.Primary, r.Related} {
-			for _, t := range list {
-				if !seen[t.Slug] {
-					seen[t.Slug] = true
-					found.Tools = append(found.Tools, t)
-				}
-				if !seenToolkit[t.Toolkit.Slug] {
-					seenToolkit[t.Toolkit.Slug] = true
-					toolkits = append(toolkits, t.Toolkit)
-				}
-			}
-		}
-		found.Results = append(found.Results, r)
+		found.Results = append(found.Results, s.searchOne(ctx, h, q))
 	}
 	var err error
-	if found.Toolkits, err = s.states(ctx, h, toolkits); err != nil {
+	if found.Toolkits, err = s.states(ctx, h, found.toolkits()); err != nil {
 		return nil, err
 	}
 	for i := range found.Results {
 		s.plan(ctx, h, &found.Results[i], found.Toolkits)
 	}
+	found.Tools = found.tools()
 	return found, nil
+}
+
+// tools gives every tool of the results once, best first.
+func (f *Found) tools() []*catalog.Tool {
+	var tools []*catalog.Tool
+	seen := map[*catalog.Tool]bool{}
+	for i := range f.Results {
+		for _, list := range [][]*catalog.Tool{f.Results[i].Primary, f.Results[i].Related} {
+			for _, t := range list {
+				if !seen[t] {
+					seen[t] = true
+					tools = append(tools, t)
+				}
+			}
+		}
+	}
+	return tools
+}
+
+func (f *Found) toolkits() []*toolkit.Toolkit {
+	var toolkits []*toolkit.Toolkit
+	for _, t := range f.tools() {
+		if !slices.Contains(toolkits, t.Toolkit) {
+			toolkits = append(toolkits, t.Toolkit)
+		}
+	}
+	return toolkits
 }
 
 // searchOne ranks the tools of one use case.
