@@ -1,0 +1,192 @@
+package offline
+
+import (
+	"regexp"
+	"strings"
+)
+
+// intent is one thing the user wants. Words are as the user wrote them.
+type intent struct {
+	Do     string   `json:"do"` // see do.go
+	Kind   string   `json:"kind,omitempty"`
+	Title  string   `json:"title,omitempty"`
+	Loose  bool     `json:"loose,omitempty"`  // the title was not quoted: its tail may name a space
+	Space  string   `json:"space,omitempty"`  // as the user named it
+	Parent string   `json:"parent,omitempty"` // a title
+	Text   string   `json:"text,omitempty"`
+	Labels []string `json:"labels,omitempty"`
+	Target *target  `json:"target,omitempty"` // what to act on or to read from
+	Query  string   `json:"query,omitempty"`
+	Draft  bool     `json:"draft,omitempty"`
+}
+
+// target is a page or blog post as the user names it.
+type target struct {
+	Title string `json:"title,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Space string `json:"space,omitempty"`
+	Focus bool   `json:"focus,omitempty"` // "it", "that page"
+	Loose bool   `json:"loose,omitempty"`
+	Exact *item  `json:"exact,omitempty"` // chosen by the user
+}
+
+// What an intent does.
+const (
+	doPage     = "create page"
+	doBlog     = "create blog post"
+	doLabel    = "label"
+	doComment  = "comment"
+	doRead     = "read"
+	doSummary  = "summarise"
+	doAbout    = "read about"
+	doSpaces   = "list spaces"
+	doPages    = "list pages"
+	doChildren = "list children"
+	doBlogs    = "list blog posts"
+	doComments = "list comments"
+	doLabels   = "list labels"
+	doLabelled = "list labelled"
+	doSearch   = "search"
+	doMe       = "who am i"
+)
+
+const (
+	notUnderstood = "I did not understand that. I am the offline model: a set of rules, not a language model. " +
+		"I can create a page in a space, add labels, comment, publish a blog post (also the summary of a page), and list, search and read; " +
+		"put titles and texts in quotation marks. " +
+		"For a real model set OPENAI_API_KEY, or OPENAI_BASE_URL or OLLAMA_HOST for a compatible server, or choose one with --model."
+	hello = "Hello. I am the offline model: a set of rules, not a language model. " +
+		"Try: create a page called \"Launch plan\" in the Marketing space; add the label urgent to a page; search for onboarding; list the spaces. " +
+		"For a real model set OPENAI_API_KEY, or OPENAI_BASE_URL or OLLAMA_HOST for a compatible server, or choose one with --model."
+)
+
+var (
+	greeting = regexp.MustCompile(`(?i)^(?:hi|hello|hey|help|good (?:morning|afternoon|evening)|what can you do|who are you|how can you help(?: me)?)(?: there)?[.!?]*$`)
+	thanking = regexp.MustCompile(`(?i)^(?:thanks?|thank you|great|perfect|cool|nice|ok|okay|awesome)(?: (?:a lot|so much|very much|you|job|work))*[.!]*$`)
+	giveUp   = regexp.MustCompile(`(?i)^(?:no|nope|cancel|stop|never ?mind|forget it|nothing|none|none of (?:them|these|those)|neither)(?: thanks| thank you)?[.!]*$`)
+)
+
+// read makes intents of what was said, or the reply where nothing is to be
+// done.
+func (t *turn) read() ([]intent, string) {
+	said := strings.TrimSpace(t.said)
+	waiting := t.notes.Asked != "" && len(t.notes.Open) > 0
+	switch {
+	case greeting.MatchString(said):
+		return nil, hello
+	case waiting && giveUp.MatchString(said):
+		return nil, "All right, I have done nothing more."
+	case thanking.MatchString(said) && !waiting:
+		return nil, "You are welcome."
+	}
+	if intents, ok := parse(said); ok {
+		return intents, ""
+	}
+	if waiting {
+		if intents, ok := t.fillSlot(said); ok {
+			return intents, ""
+		}
+	}
+	return nil, notUnderstood
+}
+
+// parse reads a request; ok only when every part of it is understood.
+func parse(said string) ([]intent, bool) {
+	w := &words{}
+	s := tidy(w.hide(said))
+	if len(w.quotes) >= maxQuotes || s == "" {
+		return nil, false
+	}
+	s, text, ok := w.cutText(s)
+	if !ok {
+		return nil, false
+	}
+	var out []intent
+	parts := clauses(s)
+	for i, c := range parts {
+		in, ok := w.clause(tidy(c), &text)
+		if !ok {
+			return nil, false
+		}
+		_ = i
+		out = append(out, in)
+	}
+	if text != "" { // said, but no clause had a place for it
+		return nil, false
+	}
+	return out, len(out) > 0 && len(out) <= 5
+}
+
+var (
+	// A text that is named as such, quoted: the rest of the clause goes on.
+	quotedText = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing|having|using|including)?\s*(?:the |this |a |following |some )*` +
+		`(?:text|contents?|body|words|message|paragraph)(?: (?:of|is|being|as))?\s*[:,]?\s*(` + qt + `)`)
+	saying     = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:(?:that|which|and)\s+)?(?:saying|says?|reads?|reading|stating|states)(?: that)?\s*[:,]?\s*(` + qt + `)`)
+	afterColon = regexp.MustCompile(`\s*[:—–]\s*(` + qt + `)\s*$`)
+	bareText   = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing)\s+(?:the |this |following )*(?:text|contents?|body|words|message)(?: (?:of|is|being))?\s*:?\s+(.+)$`)
+	bareSaying = regexp.MustCompile(`(?i)[,\s]+(?:(?:that|which)\s+)?(?:saying|says|reads|reading|stating)(?: that)?\s*:?\s+(.+)$`)
+	colonText  = regexp.MustCompile(`\s*:\s+(.+)$`)
+	writes     = regexp.MustCompile(`(?i)^(?:create|make|add|write|publish|post|comment|leave|put|start|prepare|generate|set up|drop|blog|in |on |under )`)
+)
+
+// cutText takes the text of a page, post or comment out of a request.
+func (w *words) cutText(s string) (rest, text string, ok bool) {
+	if !writes.MatchString(s) {
+		return s, "", true
+	}
+	for _, re := range []*regexp.Regexp{quotedText, saying, afterColon} {
+		if m := re.FindStringSubmatchIndex(s); m != nil {
+			return strings.TrimSpace(s[:m[0]] + " " + s[m[1]:]), w.show(s[m[2]:m[3]]), true
+		}
+	}
+	for _, re := range []*regexp.Regexp{bareText, bareSaying, colonText} {
+		m := re.FindStringSubmatchIndex(s)
+		if m == nil {
+			continue
+		}
+		if re == colonText && regexp.MustCompile(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`).MatchString(s[:m[0]]) {
+			continue // title: X, label: X
+		}
+		text = w.show(s[m[2]:m[3]])
+		// An unquoted text goes to the end; when it may hold another wish, it is
+		// not understood.
+		if anyClause.MatchString(s[m[2]:m[3]]) || strings.Contains(strings.ToLower(text), " space") {
+			return "", "", false
+		}
+		return strings.TrimSpace(s[:m[0]]), text, true
+	}
+	return s, "", true
+}
+
+// fillSlot reads a short reply to the question that was asked.
+func (t *turn) fillSlot(said string) ([]intent, bool) {
+	w := &words{}
+	s := w.show(strings.TrimRight(tidy(w.hide(said)), ".!"))
+	open := append([]intent(nil), t.notes.Open...)
+	in := &open[0]
+	long := len(strings.Fields(s)) > 12
+	switch t.notes.Asked {
+	case "space":
+		s = regexp.MustCompile(`(?i)^(?:in|into|to|use|put it in|it belongs in|create it in)\s+`).ReplaceAllString(s, "")
+		in.Space = spaceName(s)
+		return open, !long && in.Space != ""
+	case "title":
+		in.Title = regexp.MustCompile(`(?i)^(?:call it|name it|title it|the title is|it is called|titled?:?)\s+`).ReplaceAllString(s, "")
+		in.Title, in.Loose = w.unquote(in.Title), false
+		return open, !long && in.Title != ""
+	case "text":
+		in.Text = strings.Trim(strings.TrimSpace(said), `"“”`)
+		return open, in.Text != ""
+	case "target":
+		if it, ok := choose(t.notes.Choices, s); ok {
+			in.Target = &target{Exact: &it}
+			return open, true
+		}
+		tg, ok := w.target(w.hide(said))
+		in.Target = &tg
+		return open, ok && !long && len(t.notes.Choices) == 0
+	}
+	return nil, false
+}
+
+func (w *words) unquote(s string) string { return strings.Trim(strings.TrimSpace(s), `"“”'`) }
