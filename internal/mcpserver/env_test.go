@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/mcpserver"
 	"github.com/sluice-run/sluice/internal/session"
+	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/vault"
 	"github.com/sluice-run/sluice/toolkit"
@@ -31,6 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // env is the endpoint over the real services, on a listener of its own.
 type env struct {
 	t        testing.TB
+	db       *sqlstore.DB
 	url      string // of the server, without a path
 	mcp      *mcpserver.Server
 	who      *identity.Service
@@ -52,7 +55,7 @@ func newEnv(t testing.TB, edit func(*mcpserver.Options)) *env {
 		Keys: vault.FileKey(filepath.Join(t.TempDir(), "key")), Load: db.LoadKeyset, Save: db.SaveKeyset,
 	})
 	must(t, err)
-	e := &env{t: t, who: identity.New(identity.Options{Store: db}), tools: newTestTools()}
+	e := &env{t: t, db: db, who: identity.New(identity.Options{Store: db}), tools: newTestTools()}
 	must(t, e.who.Start(context.WithoutCancel(ctx)))
 	t.Cleanup(e.who.Stop)
 	e.project, err = e.who.Setup(ctx)
@@ -89,6 +92,22 @@ func (e *env) key(name string) (string, domain.Principal) {
 	key, k, err := e.who.CreateKey(e.t.Context(), e.project.ID, name)
 	must(e.t, err)
 	return key, domain.Principal{ProjectID: e.project.ID, KeyID: k.ID}
+}
+
+// newProject makes a project beside the default one.
+func (e *env) newProject(name string) domain.Project {
+	e.t.Helper()
+	p := domain.Project{ID: domain.NewID(domain.PrefixProject), Name: name, CreatedAt: time.Now()}
+	must(e.t, e.db.CreateProject(e.t.Context(), p))
+	return p
+}
+
+// executions gives what was recorded for a project.
+func (e *env) executions(projectID string) []domain.Execution {
+	e.t.Helper()
+	list, _, err := e.db.ListExecutions(e.t.Context(), projectID, store.ExecutionFilter{}, store.Page{Limit: 100})
+	must(e.t, err)
+	return list
 }
 
 // direct lists every tool of the test toolkit and no meta tool.
