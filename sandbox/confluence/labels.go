@@ -21,6 +21,7 @@ func (st *store) addLabel(x *content, prefix, name string) {
 		id = st.nextLabel
 		st.labelIDs[key] = id
 		st.labels[id] = &label{id: id, prefix: prefix, name: name}
+		st.words.tokens(name) // text search covers labels
 	}
 	if !slices.Contains(x.labels, id) {
 		x.labels = append(x.labels, id)
