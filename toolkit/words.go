@@ -105,7 +105,7 @@ func nearest(name string, known []string) string {
 	for _, k := range known {
 		p := fold(k)
 		cost := distance(plain, p)
-		limit := max(len(p)/3, 1)
+		limit := max(len(p)/4, 1)
 		switch {
 		case cost <= limit:
 		case len(p) > 1 && len(plain) > 1 && (strings.HasSuffix(plain, p) || strings.HasSuffix(p, plain) || strings.HasPrefix(plain, p) || strings.HasPrefix(p, plain)):
