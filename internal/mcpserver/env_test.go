@@ -60,7 +60,7 @@ func newEnv(t testing.TB, edit func(*mcpserver.Options)) *env {
 	t.Cleanup(e.who.Stop)
 	e.project, err = e.who.Setup(ctx)
 	must(t, err)
-	e.cat, err = catalog.New(e.tools.toolkit(t))
+	e.cat, err = catalog.New(e.tools.toolkit(t), manyTools(t))
 	must(t, err)
 	out, err := httpx.New(httpx.Options{})
 	must(t, err)
