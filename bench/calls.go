@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-run/sluice/client"
+)
+
+// calls measures requests against one running router, side by side with the
+// same call sent straight to the sandbox.
+func calls(ctx context.Context, binary, home string, n int) error {
+	r, err := start(ctx, binary, home)
+	if err != nil {
+		return err
+	}
+	session, err := r.Create(ctx, "bench", client.SessionOptions{Toolkits: []string{"confluence"}, PreloadAll: true})
+	if err != nil {
+		return err
+	}
+	page, err := somePage(ctx, session)
+	if err != nil {
+		return err
+	}
+	arguments := map[string]any{"name": "CONFLUENCE_GET_PAGE_BY_ID", "arguments": map[string]any{"id": page}}
+	straight := &request{
+		method: http.MethodGet, url: r.sandboxURL + "/wiki/api/v2/pages/" + page + "?body-format=storage",
+		user: r.sandboxUser, pass: r.sandboxPW, want: `"id"`,
+	}
+	rest, err := json.Marshal(map[string]any{"tool_slug": "CONFLUENCE_GET_PAGE_BY_ID", "arguments": map[string]any{"id": page}})
+	if err != nil {
+		return err
+	}
+	create := []byte(`{"user_id":"bench","toolkits":{"enable":["confluence"]}}`)
+	jsonHeader := map[string]string{"Content-Type": "application/json", "x-api-key": benchKey}
+	rows := []struct {
+		name string
+		q    *request
+		n    int
+	}{
+		{"page read, straight to the sandbox", straight, n},
+		{"the same through MCP tools/call (2026-07-28)", modern(session, "tools/call", "CONFLUENCE_GET_PAGE_BY_ID", arguments, "successful"), n},
+		{"the same through REST execute in a session", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session/" + session.ID + "/execute", body: rest, header: jsonHeader, want: "log_id"}, n},
+		{"tools/list of 24 direct tools and the meta tools", modern(session, "tools/list", "", map[string]any{}, "CONFLUENCE_CREATE_PAGE"), n},
+		{"session create", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session", body: create, header: jsonHeader, want: "session_id"}, n / 4},
+	}
+	for _, row := range rows {
+		if err := measure(ctx, row.name, row.n, row.q); err != nil {
+			return err
+		}
+	}
+	return r.stop()
+}
+
+// somePage gives the id of a page of the sandbox.
+func somePage(ctx context.Context, s *client.Session) (string, error) {
+	res, err := s.Execute(ctx, "CONFLUENCE_GET_PAGES", map[string]any{"limit": 5}, "")
+	if err != nil {
+		return "", err
+	}
+	var pages struct {
+		Results []struct {
+			ID string `json:"id"`
+		} `json:"results"`
+	}
+	if err := json.Unmarshal(res.Data, &pages); err != nil || len(pages.Results) == 0 {
+		return "", fmt.Errorf("no page in the sandbox: %s %s", res.Error, res.Data)
+	}
+	return pages.Results[0].ID, nil
+}
+
+// measure sends n requests one after another for the times, then n from 16
+// goroutines for the rate, after a warm-up.
+func measure(ctx context.Context, name string, n int, q *request) error {
+	hc := newClient()
+	for range n / 10 {
+		if err := q.send(ctx, hc); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	times := make([]time.Duration, n)
+	for i := range times {
+		began := time.Now()
+		if err := q.send(ctx, hc); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		times[i] = time.Since(began)
+	}
+	rate, err := throughput(ctx, n, 16, hc, q)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	row(name, times, rate)
+	return nil
+}
+
+func throughput(ctx context.Context, n, workers int, hc *http.Client, q *request) (float64, error) {
+	var wg sync.WaitGroup
+	errs := make(chan error, workers)
+	began := time.Now()
+	for range workers {
+		wg.Go(func() {
+			for range n / workers {
+				if err := q.send(ctx, hc); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	select {
+	case err := <-errs:
+		return 0, err
+	default:
+		return float64(n/workers*workers) / took.Seconds(), nil
+	}
+}
+
+func row(name string, times []time.Duration, rate float64) {
+	slices.Sort(times)
+	at := func(q float64) time.Duration { return times[int(float64(len(times)-1)*q)].Round(100 * time.Nanosecond) }
+	perSecond := "–"
+	if rate > 0 {
+		perSecond = fmt.Sprintf("%.0f", rate)
+	}
+	fmt.Printf("| %s | %s | %s | %s |\n", name, at(0.50), at(0.99), perSecond)
+}

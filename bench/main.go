@@ -1,0 +1,66 @@
+// Command bench measures the figures of docs/benchmarks.md: it builds and starts
+// the real program with its sandbox, all on loopback, and prints a Markdown table.
+//
+//	go run ./bench            # everything, about two minutes
+//	go run ./bench -short     # fewer requests, for a look
+//
+// Client and server share the machine, so figures are for comparing rows of one
+// run, not machines.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+func main() {
+	short := flag.Bool("short", false, "fewer requests")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *short); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, short bool) error {
+	dir, err := os.MkdirTemp("", "sluice-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "sluice")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/sluice")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building: %w: %s", err, out)
+	}
+	n := 20_000
+	if short {
+		n = 2_000
+	}
+	fmt.Printf("%s, %d CPUs, %s\n\n", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	if info, err := os.Stat(binary); err == nil {
+		fmt.Printf("Binary: %.1f MB\n\n", float64(info.Size())/1e6)
+	}
+	fmt.Print("| what | p50 | p99 | per second (16 at once) |\n|---|---|---|---|\n")
+	if err := calls(ctx, binary, filepath.Join(dir, "home"), n); err != nil {
+		return err
+	}
+	if err := searches(ctx, n); err != nil {
+		return err
+	}
+	fmt.Print("\n| what | figure |\n|---|---|\n")
+	if err := starts(ctx, binary, filepath.Join(dir, "start")); err != nil {
+		return err
+	}
+	return idle(ctx, binary, filepath.Join(dir, "idle"))
+}

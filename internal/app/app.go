@@ -1,0 +1,338 @@
+// Package app is the program: it opens what the configuration names, builds the
+// rooms on each other, serves them, and closes everything in reverse. The
+// command line and the tests boot the same App.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/api"
+	"github.com/sluice-run/sluice/internal/catalog"
+	"github.com/sluice-run/sluice/internal/config"
+	"github.com/sluice-run/sluice/internal/connect"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/httpx"
+	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/mcpserver"
+	"github.com/sluice-run/sluice/internal/session"
+	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	"github.com/sluice-run/sluice/internal/telemetry"
+	"github.com/sluice-run/sluice/internal/ui"
+	"github.com/sluice-run/sluice/internal/vault"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// Config is the program's configuration, under the name by which the command
+// line knows it.
+type Config = config.Config
+
+// LoadConfig reads the configuration from file and environment. Empty arguments
+// mean the usual places.
+func LoadConfig(file, home string) (Config, error) {
+	return config.Load(config.LoadOptions{File: file, Home: home})
+}
+
+// Options say how to run.
+type Options struct {
+	Config Config
+	// LogOutput takes the log; standard error when nil.
+	LogOutput io.Writer
+	// Quiet logs only errors: for a router inside another program.
+	Quiet bool
+	// Toolkits are served besides the built-in ones.
+	Toolkits []*toolkit.Toolkit
+}
+
+// App is a router that is open and, after Start, serving.
+type App struct {
+	opts   Options
+	log    *slog.Logger
+	tel    *telemetry.Telemetry
+	db     *sqlstore.DB
+	vault  *vault.Vault
+	ident  *identity.Service
+	proj   domain.Project
+	sand   *sandbox
+	mcp    *mcpserver.Server
+	first  string // the key made at the first start
+	server *http.Server
+	listen net.Listener
+	origin func(*http.Request) string
+	failed chan error
+
+	mu      sync.Mutex
+	stops   []stop // in the order of opening
+	stopped bool
+}
+
+// databaseFile and keyFile are what the home holds.
+const (
+	databaseFile = "sluice.db"
+	keyFile      = "key-encryption-key"
+)
+
+// New opens the home and builds the router; nothing is served yet. On an error
+// everything that was opened is closed again.
+func New(ctx context.Context, opts Options) (*App, error) {
+	if err := opts.Config.Validate(); err != nil {
+		return nil, err
+	}
+	a := &App{opts: opts, failed: make(chan error, 1)}
+	if err := a.setup(ctx); err != nil {
+		_ = a.Stop(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return a, nil
+}
+
+// setup is one straight line on purpose: it reads as the order in which rooms
+// stand on each other.
+func (a *App) setup(ctx context.Context) error {
+	cfg := a.opts.Config
+	if err := a.setupTelemetry(ctx); err != nil {
+		return err
+	}
+	if err := makeHome(cfg.Home); err != nil {
+		return err
+	}
+	if err := a.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := a.openVault(ctx); err != nil {
+		return err
+	}
+	if err := a.setupIdentity(ctx); err != nil {
+		return err
+	}
+	cat, err := catalog.New(append(builtinToolkits(), a.opts.Toolkits...)...)
+	if err != nil {
+		return err
+	}
+	var provisioners []connect.Provisioner
+	var allowed []netip.AddrPort
+	if cfg.Sandbox {
+		if a.sand, err = startSandbox(a.log); err != nil {
+			return err
+		}
+		a.onStop("sandbox", a.sand.stop)
+		provisioners, allowed = append(provisioners, a.sand), append(allowed, a.sand.addr)
+	}
+	upstream, err := httpx.New(httpx.Options{
+		Version: Version(), AllowAddrs: allowed, AllowPrefixes: cfg.UpstreamAllow, Observe: a.observeTry,
+	})
+	if err != nil {
+		return err
+	}
+	conn := connect.New(connect.Options{
+		Store: a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
+	})
+	exec := execute.New(execute.Options{
+		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Sealer: stateSealer{a.vault}, Observe: a.observeExecution,
+	})
+	sessions := session.New(session.Options{
+		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
+	})
+	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
+	return a.setupServer(rooms{cat: cat, conn: conn, exec: exec, sessions: sessions})
+}
+
+// rooms are what the doors open into.
+type rooms struct {
+	cat      *catalog.Catalog
+	conn     *connect.Service
+	exec     *execute.Service
+	sessions *session.Service
+}
+
+func (a *App) setupTelemetry(ctx context.Context) error {
+	cfg := a.opts.Config
+	out := a.opts.LogOutput
+	if out == nil {
+		out = os.Stderr
+	}
+	level := cfg.LogLevel
+	if a.opts.Quiet {
+		level = "error"
+	}
+	tel, err := telemetry.New(ctx, telemetry.Options{
+		Log:     telemetry.LogOptions{Output: out, Level: level, Format: cfg.LogFormat},
+		Version: Version(), Metrics: cfg.Metrics, OTLPEndpoint: cfg.OTLPEndpoint,
+	})
+	if err != nil {
+		return err
+	}
+	a.tel, a.log = tel, tel.Log
+	a.onStop("telemetry", tel.Shutdown)
+	return nil
+}
+
+// observeTry counts one request to an upstream.
+func (a *App) observeTry(_ context.Context, t httpx.Try) {
+	a.tel.Metrics.Upstream(t.Host, t.Status, t.Duration)
+}
+
+// observeExecution counts one tool call.
+func (a *App) observeExecution(_, tool string, outcome domain.Outcome, took time.Duration) {
+	a.tel.Metrics.Execution(tool, string(outcome), took)
+}
+
+// makeHome makes the folder of the home, for its owner only.
+func makeHome(home string) error {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return domain.Errorf(domain.CodeUnavailable, "the home %s cannot be made: %v", home, pathReason(err)).
+			WithFix("Choose a folder that you can write to: --home or SLUICE_HOME.")
+	}
+	return nil
+}
+
+func pathReason(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func (a *App) openDatabase(ctx context.Context) error {
+	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(a.opts.Config.Home, databaseFile)})
+	if err != nil {
+		return err
+	}
+	a.db = db
+	a.onStop("database", func(context.Context) error { return db.Close() })
+	return nil
+}
+
+func (a *App) openVault(ctx context.Context) error {
+	cfg := a.opts.Config
+	keys := vault.FileKey(filepath.Join(cfg.Home, keyFile))
+	if cfg.KeyEncryptionKey != "" {
+		keys = vault.EnvKey(cfg.KeyEncryptionKey.Reveal())
+	}
+	v, err := vault.Open(ctx, vault.Options{Keys: keys, Load: a.db.LoadKeyset, Save: a.db.SaveKeyset})
+	if err != nil {
+		return err
+	}
+	a.vault = v
+	return nil
+}
+
+func (a *App) setupIdentity(ctx context.Context) error {
+	a.ident = identity.New(identity.Options{Store: a.db})
+	proj, err := a.ident.Setup(ctx)
+	if err != nil {
+		return err
+	}
+	a.proj = proj
+	key := a.opts.Config.APIKey
+	if key == "" {
+		return nil
+	}
+	_, err = a.ident.AdoptKey(ctx, proj.ID, "SLUICE_API_KEY", key.Reveal())
+	return err
+}
+
+// setupServer builds the doors and the HTTP server that holds them.
+func (a *App) setupServer(r rooms) error {
+	cfg := a.opts.Config
+	rest, err := api.New(api.Options{
+		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat,
+		Origin: a.origin, Logger: a.log, Version: Version(),
+		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey,
+	})
+	if err != nil {
+		return err
+	}
+	a.mcp = mcpserver.New(mcpserver.Options{
+		Sessions: r.sessions, Identity: a.ident, Logger: a.log, Version: Version(), Origin: a.origin,
+		MaxBody: cfg.MaxBodyBytes, MaxCalls: cfg.MaxConcurrentPerKey, MaxAllStreams: cfg.MaxStreams,
+		Hosts: publicHosts(cfg.PublicURL),
+	})
+	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
+	pages := ui.New(ui.Options{Connect: r.conn, Logger: a.log})
+	a.server = &http.Server{
+		Handler:           a.front(rest, a.mcp.Handler(), pages),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// URL is the origin under which this process can be reached: the public one,
+// else that of the listener.
+func (a *App) URL() string {
+	if u := a.opts.Config.PublicURL; u != "" {
+		return u
+	}
+	scheme := "http"
+	if a.opts.Config.TLS() {
+		scheme = "https"
+	}
+	return scheme + "://" + a.Addr()
+}
+
+// Addr is the address of the listener; empty before Start.
+func (a *App) Addr() string {
+	if a.listen == nil {
+		return ""
+	}
+	return a.listen.Addr().String()
+}
+
+// linkURL gives the address of a connect page.
+func (a *App) linkURL(origin, token string) string {
+	if origin == "" {
+		origin = a.URL()
+	}
+	return origin + "/link/" + token
+}
+
+// FirstKey is the API key that the first start made, or "". It is kept nowhere
+// else.
+func (a *App) FirstKey() string { return a.first }
+
+// SandboxURL is the address of the embedded Confluence, or "".
+func (a *App) SandboxURL() string {
+	if a.sand == nil {
+		return ""
+	}
+	return a.sand.url
+}
+
+// SandboxVisitor is an identity in the embedded Confluence for people who look
+// at it by themselves. Its token opens nothing but this in-memory site.
+func (a *App) SandboxVisitor() (email, token string) {
+	if a.sand == nil {
+		return "", ""
+	}
+	return a.sand.visitor.Email, a.sand.visitor.Token
+}
+
+// EphemeralKey makes an API key that lives as long as this App and is stored
+// nowhere.
+func (a *App) EphemeralKey(name string) string { return a.ident.Ephemeral(a.proj.ID, name) }
+
+// ProjectID is the id of the default project.
+func (a *App) ProjectID() string { return a.proj.ID }
+
+// Failed gives the error that ended serving, if one did.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// errTaken names a port that somebody else has.
+func errTaken(addr string, err error) error {
+	return domain.Errorf(domain.CodeUnavailable, "cannot listen on %s: %v", addr, err).
+		WithFix("Is another router running there? Choose another address with --addr or SLUICE_ADDR; port 0 picks a free one.")
+}

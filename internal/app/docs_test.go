@@ -1,0 +1,111 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated documents")
+
+// TestToolkitPages generates docs/toolkits from the catalogue and fails when
+// what is committed differs.
+func TestToolkitPages(t *testing.T) {
+	t.Parallel()
+	for _, tk := range builtinToolkits() {
+		name := filepath.Join("..", "..", "docs", "toolkits", tk.Slug+".md")
+		want := toolkitPage(t, tk)
+		if *update {
+			if err := os.WriteFile(name, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(got), string(want)); diff != "" {
+			t.Errorf("%s is not what the tools say; run: make generate\n%s", name, diff)
+		}
+	}
+}
+
+func toolkitPage(t *testing.T, tk *toolkit.Toolkit) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<!-- Generated from the tools by make generate; do not edit. -->\n# %s\n\n%s\n\n", tk.Name, tk.Description)
+	fmt.Fprintf(&b, "Version %s, %d tools.\n", tk.Version, len(tk.Tools))
+	for _, auth := range tk.Auth {
+		fmt.Fprintf(&b, "\n## Connecting with %s\n\n| field | needed | what |\n|---|---|---|\n", auth.Scheme)
+		for _, f := range auth.Fields {
+			needed := "optional"
+			if f.Required {
+				needed = "required"
+			}
+			if f.Secret {
+				needed += ", kept sealed"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, needed, cell(f.Description))
+		}
+	}
+	b.WriteString("\n## Tools\n")
+	tools := slices.SortedFunc(slices.Values(tk.Tools), func(x, y toolkit.Tool) int { return strings.Compare(x.Slug, y.Slug) })
+	for i := range tools {
+		toolSection(t, &b, &tools[i])
+	}
+	return b.Bytes()
+}
+
+func toolSection(t *testing.T, b *bytes.Buffer, tool *toolkit.Tool) {
+	t.Helper()
+	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", tool.Slug, tool.Description)
+	fmt.Fprintf(b, "- Hints: %s\n", strings.Join(tool.Hints.Tags(), ", "))
+	fmt.Fprintf(b, "- Scopes: `%s`\n", strings.Join(tool.Scopes.Names(), "`, `"))
+	fmt.Fprintf(b, "- Upstream: `%s`\n", strings.Join(tool.Endpoints, "`, `"))
+	for _, p := range tool.Pitfalls {
+		fmt.Fprintf(b, "- Note: %s\n", p)
+	}
+	var in struct {
+		Properties map[string]struct {
+			Description string `json:"description"`
+			Type        any    `json:"type"`
+		} `json:"properties"`
+		Required []string `json:"required"`
+	}
+	if err := json.Unmarshal(tool.Input, &in); err != nil {
+		t.Fatal(err)
+	}
+	if len(in.Properties) == 0 {
+		b.WriteString("\nTakes no arguments.\n")
+		return
+	}
+	b.WriteString("\n| argument | what |\n|---|---|\n")
+	names := make([]string, 0, len(in.Properties))
+	for name := range in.Properties {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		label := "`" + name + "`"
+		if slices.Contains(in.Required, name) {
+			label += " (required)"
+		}
+		fmt.Fprintf(b, "| %s | %s |\n", label, cell(in.Properties[name].Description))
+	}
+}
+
+// cell makes a text fit a table cell.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "\\|")
+}

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/store/sqlstore"
+)
+
+// Keys is a home opened for its API keys alone, beside a running router or
+// without one.
+type Keys struct {
+	db    *sqlstore.DB
+	ident *identity.Service
+	proj  domain.Project
+}
+
+// OpenKeys opens the home's keys.
+func OpenKeys(ctx context.Context, cfg Config) (*Keys, error) {
+	if err := makeHome(cfg.Home); err != nil {
+		return nil, err
+	}
+	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(cfg.Home, databaseFile)})
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{db: db, ident: identity.New(identity.Options{Store: db})}
+	if k.proj, err = k.ident.Setup(ctx); err != nil {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// Create makes a key; it is never seen again.
+func (k *Keys) Create(ctx context.Context, name string) (string, domain.APIKey, error) {
+	return k.ident.CreateKey(ctx, k.proj.ID, name)
+}
+
+// List gives the keys, newest first.
+func (k *Keys) List(ctx context.Context) ([]domain.APIKey, error) {
+	return k.ident.Keys(ctx, k.proj.ID)
+}
+
+// Revoke revokes a key by id.
+func (k *Keys) Revoke(ctx context.Context, id string) error {
+	return k.ident.Revoke(ctx, k.proj.ID, id)
+}
+
+// Close closes the home.
+func (k *Keys) Close() { _ = k.db.Close() }

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-run/sluice/client"
+)
+
+// maxArguments bounds the JSON read from a file or standard input.
+const maxArguments = 4 << 20
+
+func newCall(s *shared) *cobra.Command {
+	var pairs []string
+	var from, account string
+	cmd := &cobra.Command{
+		Use:   "call SLUG",
+		Short: "Run one tool",
+		Long: "Run one tool for a user and write its data. The exit code is 0 when the tool\n" +
+			"succeeded and 1 when it failed or was refused.\n\n" +
+			"A value of --arg is read as JSON where the tool's schema asks for a number,\n" +
+			"boolean, list or object, and as text otherwise; a.b=c sets a nested field.",
+		Example: "  sluice call CONFLUENCE_GET_SPACES --arg limit=5\n" +
+			"  echo '{\"cql\":\"type = page\"}' | sluice call CONFLUENCE_CQL_SEARCH --json -",
+		Args:              exactArgs(1, "the slug of a tool, such as CONFLUENCE_GET_SPACES"),
+		ValidArgsFunction: s.completeTool,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			arguments, err := readArguments(s.In, from)
+			if err != nil {
+				return err
+			}
+			r, err := s.router(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer r.Close(cmd.Context())
+			if len(pairs) > 0 {
+				tool, err := r.Tool(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := setPairs(arguments, tool.Input, pairs); err != nil {
+					return err
+				}
+			}
+			res, err := r.Execute(cmd.Context(), client.ExecuteRequest{
+				Tool: args[0], UserID: s.userID(), AccountID: account, Arguments: arguments,
+			})
+			if err != nil {
+				return err
+			}
+			return s.showResult(res)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&pairs, "arg", "a", nil, "one argument as name=value; may be given again")
+	f.StringVar(&from, "json", "", "take the arguments as a JSON object from this file, or from standard input with -")
+	f.StringVar(&account, "account", "", "connected account to run on (default: the newest active one)")
+	f.StringVar(&s.url, "url", "", "address of a running router (env SLUICE_URL); without one, a router is started in this process")
+	f.StringVarP(&s.user, "user", "u", "", "the user to act for (env SLUICE_USER_ID or USER_ID; default \"default\")")
+	return cmd
+}
+
+// readArguments reads the JSON object named by from; nothing is an empty object.
+func readArguments(in io.Reader, from string) (map[string]any, error) {
+	arguments := map[string]any{}
+	if from == "" {
+		return arguments, nil
+	}
+	source := in
+	if from != "-" {
+		f, err := os.Open(from) //nolint:gosec // the user names the file
+		if err != nil {
+			return nil, fmt.Errorf("--json: %w", err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		source = f
+	}
+	b, err := io.ReadAll(io.LimitReader(source, maxArguments+1))
+	if err != nil {
+		return nil, fmt.Errorf("--json: %w", err)
+	}
+	if len(b) > maxArguments {
+		return nil, fmt.Errorf("--json: the arguments are larger than %d MiB", maxArguments>>20)
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	if err := dec.Decode(&arguments); err != nil {
+		return nil, &exitCoded{exitUsage, fmt.Errorf("--json: expected one JSON object: %w", err)}
+	}
+	return arguments, nil
+}
+
+// setPairs puts name=value pairs into arguments, typed by the tool's schema.
+func setPairs(arguments map[string]any, schema json.RawMessage, pairs []string) error {
+	var root map[string]any
+	if err := json.Unmarshal(schema, &root); err != nil {
+		return fmt.Errorf("the tool's input schema is not readable: %w", err)
+	}
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return &exitCoded{exitUsage, fmt.Errorf("--arg %q: expected name=value", pair)}
+		}
+		path := strings.Split(name, ".")
+		v, err := typed(value, schemaAt(root, path))
+		if err != nil {
+			return &exitCoded{exitUsage, fmt.Errorf("--arg %s: %w", name, err)}
+		}
+		into := arguments
+		for _, step := range path[:len(path)-1] {
+			next, ok := into[step].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				into[step] = next
+			}
+			into = next
+		}
+		into[path[len(path)-1]] = v
+	}
+	return nil
+}
+
+// schemaAt gives the schema of a nested property; nil when it is not declared.
+func schemaAt(schema map[string]any, path []string) map[string]any {
+	for _, step := range path {
+		properties, _ := schema["properties"].(map[string]any)
+		next, _ := properties[step].(map[string]any)
+		if next == nil {
+			return nil
+		}
+		schema = next
+	}
+	return schema
+}
+
+// typed reads value as the schema's type asks: JSON for anything but text.
+func typed(value string, schema map[string]any) (any, error) {
+	kind, _ := schema["type"].(string)
+	if kind == "" || kind == "string" {
+		return value, nil
+	}
+	dec := json.NewDecoder(strings.NewReader(value))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil || dec.More() {
+		return nil, fmt.Errorf("expected %s as JSON, got %q", kind, value)
+	}
+	return v, nil
+}
+
+// showResult writes a result's data to standard output and its failure to
+// standard error.
+func (s *shared) showResult(res *client.Result) error {
+	var out bytes.Buffer
+	if err := json.Indent(&out, res.Data, "", "  "); err == nil {
+		out.WriteByte('\n')
+		if _, err := s.Out.Write(out.Bytes()); err != nil {
+			return err
+		}
+	}
+	if !res.Successful {
+		fmt.Fprintf(s.Err, "sluice: the tool failed: %s (%s)\n", res.Error, res.LogID)
+		return errShown
+	}
+	return nil
+}

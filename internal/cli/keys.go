@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+func newKeys(s *shared) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Make, list and revoke API keys",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().BoolVar(&s.json, "json", false, "write JSON")
+	cmd.AddCommand(newKeysCreate(s), newKeysList(s), newKeysRevoke(s))
+	return cmd
+}
+
+// withKeys opens the home's keys for f.
+func (s *shared) withKeys(ctx context.Context, f func(*app.Keys) error) error {
+	cfg, err := app.LoadConfig(s.config, s.home)
+	if err != nil {
+		return err
+	}
+	keys, err := app.OpenKeys(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	return f(keys)
+}
+
+// keyView is a key as it is listed; never the key itself.
+type keyView struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Hint      string     `json:"hint"`
+	CreatedAt time.Time  `json:"created_at"`
+	RevokedAt *time.Time `json:"revoked_at"`
+	Key       string     `json:"key,omitempty"` // at creation only
+}
+
+func viewKey(k domain.APIKey) keyView {
+	v := keyView{ID: k.ID, Name: k.Name, Hint: "…" + k.Hint, CreatedAt: k.CreatedAt}
+	if !k.RevokedAt.IsZero() {
+		v.RevokedAt = &k.RevokedAt
+	}
+	return v
+}
+
+func newKeysCreate(s *shared) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make a key; it is shown once",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
+				key, k, err := keys.Create(cmd.Context(), name)
+				if err != nil {
+					return err
+				}
+				if s.json {
+					v := viewKey(k)
+					v.Key = key
+					return s.writeJSON(v)
+				}
+				fmt.Fprintln(s.Out, key)
+				fmt.Fprintf(s.Err, "Key %s %q. It is shown only now; send it as x-api-key.\n", k.ID, k.Name)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "key", "what the key is for")
+	return cmd
+}
+
+func newKeysList(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List keys, newest first",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
+				list, err := keys.List(cmd.Context())
+				if err != nil {
+					return err
+				}
+				views := make([]keyView, 0, len(list))
+				for _, k := range list {
+					views = append(views, viewKey(k))
+				}
+				if s.json {
+					return s.writeJSON(views)
+				}
+				w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
+				fmt.Fprintln(w, "ID\tNAME\tKEY\tCREATED\tSTATE")
+				for _, v := range views {
+					state := "active"
+					if v.RevokedAt != nil {
+						state = "revoked " + v.RevokedAt.Format(time.DateOnly)
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Name, v.Hint, v.CreatedAt.Format(time.DateOnly), state)
+				}
+				return w.Flush()
+			})
+		},
+	}
+}
+
+func newKeysRevoke(s *shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Revoke a key; it fails within a second, on open connections too",
+		Args:  exactArgs(1, "the id of a key, as sluice keys list shows it"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
+				if err := keys.Revoke(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				if s.json {
+					return s.writeJSON(map[string]any{"id": args[0], "revoked": true})
+				}
+				fmt.Fprintf(s.Out, "Revoked %s.\n", args[0])
+				return nil
+			})
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var ids []string
+			_ = s.withKeys(cmd.Context(), func(keys *app.Keys) error {
+				list, err := keys.List(cmd.Context())
+				for _, k := range list {
+					if k.RevokedAt.IsZero() {
+						ids = append(ids, k.ID+"\t"+k.Name)
+					}
+				}
+				return err
+			})
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// exactArgs asks for n arguments and says what they are.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return &exitCoded{exitUsage, fmt.Errorf("%s takes %d argument(s), got %d: %s", cmd.CommandPath(), n, len(args), what)}
+		}
+		return nil
+	}
+}
