@@ -29,7 +29,7 @@ func (s *Service) provision(ctx context.Context, p Provisioner, tk *toolkit.Tool
 	}
 	a := domain.ConnectedAccount{
 		ID: domain.NewID(domain.PrefixAccount), ProjectID: c.ProjectID, UserID: c.UserID,
-		Toolkit: tk.Slug, Scheme: domain.AuthScheme(tk.Auth[0].Scheme), Origin: domain.OriginSandbox,
+		Toolkit: tk.Slug, Scheme: firstTyped(tk), Origin: domain.OriginSandbox,
 		Status: domain.AccountActive, Fields: g.Fields, Identity: g.Identity,
 		CreatedAt: s.now(), UpdatedAt: s.now(),
 	}

@@ -41,7 +41,8 @@ type Options struct {
 	// client; NewSealer makes one. Without it a question is an internal error.
 	Sealer Sealer
 	Now    func() time.Time
-	// Observe, when set, is told of every finished call: metrics.
+	// Observe, when set, is told of every finished call: metrics. Toolkit and tool
+	// are empty for a tool that does not exist.
 	Observe func(toolkit, tool string, outcome domain.Outcome, d time.Duration)
 }
 
@@ -192,7 +193,7 @@ func appendString(buf []byte, s string) []byte {
 // as an error.
 func (s *Service) Run(ctx context.Context, req Request) (*Answer, error) {
 	r := s.begin(req)
-	answer, err := r.runApp(ctx)
+	answer, err := r.safely(func() (*Answer, error) { return r.runApp(ctx) })
 	return r.finish(ctx, answer, err)
 }
 
@@ -205,7 +206,7 @@ type Meta = func(ctx context.Context, args json.RawMessage, call *toolkit.Call) 
 // validation against meta's input schema, limits, record. run does its work.
 func (s *Service) RunMeta(ctx context.Context, req Request, meta *toolkit.Tool, run Meta) (*Answer, error) {
 	r := s.begin(req)
-	answer, err := r.runMeta(ctx, meta, run)
+	answer, err := r.safely(func() (*Answer, error) { return r.runMeta(ctx, meta, run) })
 	return r.finish(ctx, answer, err)
 }
 

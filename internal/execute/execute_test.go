@@ -237,7 +237,28 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: the log does not have %s", tt.name, answer.LogID)
 		}
 	}
-	if !strings.Contains(f.logs.String(), "secret inside") || !strings.Contains(f.logs.String(), "stack=") {
+	if !strings.Contains(f.logs.String(), "secret inside") || !strings.Contains(f.logs.String(), "error.stack=") {
+		t.Error("the log does not have the cause")
+	}
+}
+
+// A toolkit that breaks down outside its tool's run leaves its record too.
+func TestPanicBeforeTheTool(t *testing.T) {
+	t.Parallel()
+	f := setup(t, nil)
+	a := f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	a.Fields = map[string]string{"site": "panic"}
+	if err := f.DB.UpdateAccount(t.Context(), connecttest.Project, *a); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Run(t.Context(), request("NOTES_WHOAMI", ""))
+	if domain.CodeOf(err) != domain.CodeInternal || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+	if rec := f.last(t, execute.LogID(err)); rec.Outcome != domain.OutcomeRefused || rec.ErrorCode != domain.CodeInternal {
+		t.Errorf("record %+v", rec)
+	}
+	if !strings.Contains(f.logs.String(), "secret inside") {
 		t.Error("the log does not have the cause")
 	}
 }
@@ -397,7 +418,7 @@ func TestObserve(t *testing.T) {
 	_, _ = f.Run(t.Context(), request("ABACUS_ADD", `{"a":1,"b":2}`))
 	_, _ = f.Run(t.Context(), request("ABACUS_ADD", `{"a":1}`))
 	_ = f.Refuse(t.Context(), request("X", ""), domain.Errorf(domain.CodeUnsupported, "no"))
-	want := []string{"abacus ABACUS_ADD ok", "abacus ABACUS_ADD refused", " X refused"}
+	want := []string{"abacus ABACUS_ADD ok", "abacus ABACUS_ADD refused", "  refused"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/httpx"
 )
 
 var (
@@ -27,14 +29,25 @@ func (r *run) finish(ctx context.Context, answer *Answer, err error) (*Answer, e
 	}
 	rec.Error = clip(rec.Error, 1000)
 	r.write(ctx)
-	if r.s.opts.Observe != nil {
-		r.s.opts.Observe(rec.Toolkit, rec.Tool, rec.Outcome, rec.Duration)
-	}
+	r.observe()
 	if err != nil {
 		return nil, &refusal{err: err, logID: rec.ID}
 	}
 	answer.LogID = rec.ID
 	return answer, nil
+}
+
+// observe tells metrics of the call. What a caller made up is no name for one:
+// there would be no end of them.
+func (r *run) observe() {
+	if r.s.opts.Observe == nil {
+		return
+	}
+	tool := r.record.Tool
+	if r.record.Toolkit == "" {
+		tool = ""
+	}
+	r.s.opts.Observe(r.record.Toolkit, tool, r.record.Outcome, r.record.Duration)
 }
 
 // refused notes a call that did not get its answer. Causes that are not for the
@@ -52,7 +65,7 @@ func (r *run) refused(ctx context.Context, err error) error {
 		r.record.Outcome = domain.OutcomeFailed
 	}
 	if e.Code == domain.CodeInternal {
-		r.s.opts.Logger.ErrorContext(ctx, "a call failed", "log_id", r.record.ID, "tool", r.record.Tool, "message", e.Message, "error", errors.Unwrap(e))
+		r.s.opts.Logger.ErrorContext(ctx, "a call failed", "log_id", r.record.ID, "tool", r.record.Tool, "message", e.Message, "error", shown(errors.Unwrap(e)))
 	}
 	return e
 }
@@ -65,6 +78,19 @@ func (r *run) write(ctx context.Context) {
 		r.s.opts.Logger.ErrorContext(ctx, "the record of a call was lost",
 			"log_id", r.record.ID, "project", r.record.ProjectID, "tool", r.record.Tool, "outcome", r.record.Outcome, "error", err)
 	}
+}
+
+// shown is an error as a log may have it: without the secrets that a URL can
+// hold, and with the stack of a panic.
+func shown(err error) any {
+	if err == nil {
+		return nil
+	}
+	var p *panicked
+	if errors.As(err, &p) {
+		return slog.GroupValue(slog.String("message", p.Error()), slog.String("stack", string(p.stack)))
+	}
+	return httpx.RedactError(err)
 }
 
 var emptyDigest = sha256.Sum256([]byte("{}"))

@@ -120,6 +120,17 @@ func (r *run) runMeta(ctx context.Context, meta *toolkit.Tool, work Meta) (*Answ
 	return r.shape(ctx, meta, result, err)
 }
 
+// safely makes a panic outside a tool's run an internal error, so that it too
+// leaves its record.
+func (r *run) safely(phases func() (*Answer, error)) (answer *Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			answer, err = nil, domain.Internal("running a tool", &panicked{value: fmt.Sprint(p), stack: debug.Stack()})
+		}
+	}()
+	return phases()
+}
+
 // sameProject refuses a session of another project than the caller's: doors
 // open sessions by project, so this is the second lock.
 func (r *run) sameProject() error {

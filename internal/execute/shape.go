@@ -110,7 +110,7 @@ func (r *run) shapeError(ctx context.Context, t *toolkit.Tool, err error) (*Answ
 		return r.failure(e), nil
 	case errors.As(err, &known):
 		if known.Cause != nil {
-			r.s.opts.Logger.DebugContext(ctx, "tool failed", "log_id", r.record.ID, "tool", t.Slug, "error", known.Cause)
+			r.s.opts.Logger.DebugContext(ctx, "tool failed", "log_id", r.record.ID, "tool", t.Slug, "error", shown(known.Cause))
 		}
 		return r.failure(known), nil
 	case errors.As(err, &ours) && ours.Code != domain.CodeInternal:
@@ -124,12 +124,7 @@ func (r *run) shapeError(ctx context.Context, t *toolkit.Tool, err error) (*Answ
 
 // unexplained is a failure whose cause is not for the caller.
 func (r *run) unexplained(ctx context.Context, t *toolkit.Tool, err error) *Answer {
-	attrs := []any{"log_id", r.record.ID, "tool", t.Slug, "error", err}
-	var p *panicked
-	if errors.As(err, &p) {
-		attrs = append(attrs, "stack", string(p.stack))
-	}
-	r.s.opts.Logger.ErrorContext(ctx, "a tool failed in an unexpected way", attrs...)
+	r.s.opts.Logger.ErrorContext(ctx, "a tool failed in an unexpected way", "log_id", r.record.ID, "tool", t.Slug, "error", shown(err))
 	a := r.failure(&toolkit.Error{
 		Message: "The tool failed in an unexpected way. The operator finds the cause in the log under " + r.record.ID + ".",
 	})

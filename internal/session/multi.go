@@ -52,7 +52,8 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 	var (
 		wg   sync.WaitGroup
 		next atomic.Int64
-		done atomic.Int64
+		mu   sync.Mutex // progress only grows
+		done float64
 	)
 	for range min(maxParallel, len(in.Tools)) {
 		wg.Go(func() {
@@ -62,7 +63,10 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 					return
 				}
 				out.Results[i] = s.one(ctx, h, c, i, in.Tools[i])
-				call.Progress(float64(done.Add(1)), float64(len(in.Tools)), in.Tools[i].ToolSlug)
+				mu.Lock()
+				done++
+				call.Progress(done, float64(len(in.Tools)), in.Tools[i].ToolSlug)
+				mu.Unlock()
 			}
 		})
 	}

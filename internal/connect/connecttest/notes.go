@@ -108,6 +108,9 @@ func Notes() *toolkit.Toolkit {
 				{Name: "api_token", DisplayName: "API token", Required: true, Secret: true, Type: "password"},
 			},
 			BaseURL: func(fields map[string]string) (string, error) {
+				if fields["site"] == "panic" {
+					panic("secret inside")
+				}
 				if !strings.HasPrefix(fields["site"], "http") {
 					return "", toolkit.Invalid("site", "expected an address, got %q", fields["site"])
 				}
