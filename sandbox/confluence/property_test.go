@@ -1,0 +1,172 @@
+package confluence_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sluice-run/sluice/sandbox/confluence"
+)
+
+// machine performs random operations on a site and knows what it did.
+type machine struct {
+	*site
+	space  string
+	key    string
+	ids    []string
+	number map[string]int // version that each page must have
+}
+
+func (m *machine) pick(t *rapid.T) string { return rapid.SampledFrom(m.ids).Draw(t, "page") }
+
+var fewTitles = rapid.SampledFrom([]string{"One", "two", "Three", "FOUR", "five", "ONE", "Two"})
+
+func (m *machine) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"create": func(t *rapid.T) {
+			in := obj{"spaceId": m.space, "title": fewTitles.Draw(t, "title"), "body": storage("<p>x</p>")}
+			if rapid.Bool().Draw(t, "draft") {
+				in["status"] = "draft"
+			}
+			if rapid.Bool().Draw(t, "nested") {
+				in["parentId"] = m.pick(t)
+			}
+			if a := m.call("POST", "/wiki/api/v2/pages", in); a.status == 200 {
+				m.ids = append(m.ids, a.str("id"))
+				m.number[a.str("id")] = 1
+			} else if a.status != 400 && a.status != 404 {
+				t.Fatalf("create: %d %s", a.status, a.text)
+			}
+		},
+		"update": func(t *rapid.T) {
+			id := m.pick(t)
+			before, ok := m.Page(id)
+			in := edit(id, fewTitles.Draw(t, "title"), "<p>y</p>", m.number[id]+rapid.IntRange(0, 2).Draw(t, "step"))
+			if rapid.Bool().Draw(t, "move") {
+				in["parentId"] = m.pick(t)
+			}
+			a := m.call("PUT", "/wiki/api/v2/pages/"+id, in)
+			switch {
+			case a.status == 200 && before.Status == "draft":
+				m.number[id] = 1
+			case a.status == 200:
+				m.number[id]++
+			case a.status == 404 && !ok, a.status == 400, a.status == 409, a.status == 404:
+			default:
+				t.Fatalf("update: %d %s", a.status, a.text)
+			}
+		},
+		"delete": func(t *rapid.T) {
+			id := m.pick(t)
+			query := rapid.SampledFrom([]string{"", "", "?purge=true", "?draft=true"}).Draw(t, "how")
+			a := m.call("DELETE", "/wiki/api/v2/pages/"+id+query, nil)
+			if a.status != 204 && a.status != 404 && a.status != 400 {
+				t.Fatalf("delete: %d %s", a.status, a.text)
+			}
+		},
+		"label": func(t *rapid.T) {
+			method := rapid.SampledFrom([]string{"POST", "DELETE"}).Draw(t, "method")
+			path := "/wiki/rest/api/content/" + m.pick(t) + "/label"
+			if method == "POST" {
+				m.call(method, path, []obj{{"name": "a, B"}})
+			} else {
+				m.call(method, path+"?name=b", nil)
+			}
+		},
+		"": m.invariants,
+	}
+}
+
+func (m *machine) invariants(t *rapid.T) {
+	titles := map[string]string{}
+	published := map[string]confluence.Content{}
+	for _, p := range m.Pages(m.key) {
+		low := strings.ToLower(p.Title)
+		if other, taken := titles[low]; taken {
+			t.Fatalf("pages %s and %s are both called %q", other, p.ID, p.Title)
+		}
+		titles[low] = p.ID
+		published[p.ID] = p
+		if got, ok := m.PageByTitle(m.key, strings.ToUpper(p.Title)); !ok || got.ID != p.ID {
+			t.Fatalf("page %s is not found by its title %q", p.ID, p.Title)
+		}
+		if want, known := m.number[p.ID]; known && (p.Version != want || p.Versions != want) {
+			t.Fatalf("page %s has version %d of %d kept, want %d", p.ID, p.Version, p.Versions, want)
+		}
+	}
+	listed := map[string]bool{}
+	for _, p := range published {
+		seen := map[string]bool{}
+		for at := p; at.ParentID != ""; at = published[at.ParentID] {
+			if seen[at.ID] {
+				t.Fatalf("page %s is its own ancestor", at.ID)
+			}
+			seen[at.ID] = true
+			if _, ok := published[at.ParentID]; !ok {
+				t.Fatalf("page %s stands under %s, which is not published", at.ID, at.ParentID)
+			}
+		}
+		for _, k := range m.call("GET", "/wiki/api/v2/pages/"+p.ID+"/children?limit=250", nil).results() {
+			id := fmt.Sprint(k["id"])
+			if listed[id] || published[id].ParentID != p.ID {
+				t.Fatalf("%s lists the child %s wrongly", p.ID, id)
+			}
+			listed[id] = true
+		}
+	}
+	for _, p := range published {
+		if p.ParentID != "" && !listed[p.ID] {
+			t.Fatalf("page %s is missing among the children of %s", p.ID, p.ParentID)
+		}
+	}
+}
+
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &machine{site: newSite(t, confluence.Options{}), key: "INV", number: map[string]int{}}
+		var home string
+		m.space, home = m.site.space(m.key)
+		m.ids = []string{home}
+		m.number[home] = 1
+		rt.Repeat(m.actions())
+	})
+}
+
+// TestConcurrentWritersDoNotLoseVersions: of many writers with the same number
+// one wins each round.
+func TestConcurrentWritersDoNotLoseVersions(t *testing.T) {
+	s := confluence.NewServer(confluence.Options{})
+	defer s.Close()
+	u := s.AddUser(confluence.User{Email: "w@example.com"})
+	c := &remote{t: t, s: s, u: u}
+	c.send("POST", "/wiki/rest/api/space", `{"key":"W","name":"W"}`)
+	space := s.Spaces()[0].ID
+	c.send("POST", "/wiki/api/v2/pages", `{"spaceId":"`+space+`","title":"Race","body":{"representation":"storage","value":"<p>0</p>"}}`)
+	page, _ := s.PageByTitle("W", "Race")
+	const rounds, writers = 10, 8
+	for n := 2; n < 2+rounds; n++ {
+		wins := make(chan int, writers)
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				status, _ := c.send("PUT", "/wiki/api/v2/pages/"+page.ID, fmt.Sprintf(`{"id":%q,"status":"current","title":"Race","body":{"representation":"storage","value":"<p>%d</p>"},"version":{"number":%d}}`, page.ID, n, n))
+				c.send("GET", "/wiki/api/v2/pages?body-format=storage", "")
+				if status == 200 {
+					wins <- 1
+				} else if status != 409 {
+					t.Errorf("a losing writer got %d", status)
+				}
+			})
+		}
+		wg.Wait()
+		if len(wins) != 1 {
+			t.Fatalf("round %d had %d winners", n, len(wins))
+		}
+	}
+	if p, _ := s.Page(page.ID); p.Version != 1+rounds {
+		t.Errorf("version = %d, want %d", p.Version, 1+rounds)
+	}
+}
