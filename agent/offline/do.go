@@ -113,6 +113,9 @@ func (t *turn) parentOf(in *intent) (*item, error) {
 		return nil, fail("“%s” is a space and a page. Say “in the %s space” or “under the %s page”.", in.Parent, in.Parent, in.Parent)
 	}
 	it, err := t.locate(target{Title: in.Parent, Kind: "page", Space: in.Space})
+	if waits(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fail("I found no single page called “%s” to put it under, so I created nothing. Which page do you mean?", in.Parent)
 	}
@@ -177,7 +180,7 @@ func (t *turn) withLabels(said string, it item, labels []string) (string, error)
 		return "", fail("I could not %s: I do not know how to use %s.", doing, tl.slug)
 	}
 	if _, err := t.run(tl, args, doing); err != nil {
-		if said != "" {
+		if said != "" && !waits(err) {
 			return "", fail("%s But: %s", said, t.explain(err))
 		}
 		return "", err

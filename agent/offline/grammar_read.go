@@ -106,7 +106,7 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 	}
 	if m := saysAbout.FindStringSubmatch(c); m != nil && !re(`^(?:people|anyone|everyone|the wiki|confluence)$`).MatchString(m[1]) {
 		tg, good := w.target(m[1])
-		return intent{Do: doAbout, Target: &tg, Query: w.show(m[2])}, good, true
+		return intent{Do: doAbout, Target: &tg, Query: article.ReplaceAllString(w.show(m[2]), "")}, good, true
 	}
 	if m := whatSays.FindStringSubmatch(c); m != nil {
 		for _, name := range m[1:] {

@@ -50,14 +50,20 @@ var (
 // statusWords are no labels after "mark … as": they mean something else.
 var statusWords = re(`^(?:drafts?|deleted|archived|private|public|published|read|unread|favou?rite|done|completed?|resolved|restricted|closed|final|finished)$`)
 
+// spaceLast moves "in the X space," from the beginning to the end.
+func spaceLast(c string) string {
+	if m := frontSpace.FindStringSubmatch(c); m != nil && !hasVerb(m[1]) {
+		return m[2] + " in the " + m[1] + " space"
+	}
+	if m := frontKey.FindStringSubmatch(c); m != nil {
+		return m[2] + " in the " + m[1] + " space"
+	}
+	return c
+}
+
 // clause reads one imperative. text is the text that goes with it, taken by
 // the first clause that has a place for it.
 func (w *words) clause(c string, text *string) (intent, bool) {
-	if m := frontSpace.FindStringSubmatch(c); m != nil && !hasVerb(m[1]) {
-		c = m[2] + " in the " + m[1] + " space"
-	} else if m := frontKey.FindStringSubmatch(c); m != nil {
-		c = m[2] + " in the " + m[1] + " space"
-	}
 	for _, rule := range []func(string, *string) (intent, bool, bool){w.label, w.comment, w.blog, w.page} {
 		if in, ok, mine := rule(c, text); mine {
 			return in, ok
@@ -239,7 +245,8 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 			return m[1], good
 		}
 	}
-	if m := modIn.FindStringSubmatch(rest); m != nil && in.Space == "" && (!re(`\b(?:called|named|titled|title|name|about)\b`).MatchString(m[1]) || hasQuote(m[1])) && !hasQuote(m[2]) {
+	if m := modIn.FindStringSubmatch(rest); m != nil && in.Space == "" && (!re(`\b(?:called|named|titled|title|name|about)\b`).MatchString(m[1]) || hasQuote(m[1])) &&
+		!hasQuote(m[2]) && !re(`\b(?:called|named|titled|entitled)\b`).MatchString(m[2]) {
 		in.Space = spaceName(m[2])
 		return m[1], sure(m[2])
 	}

@@ -97,18 +97,16 @@ func parse(said string) ([]intent, bool) {
 	if len(w.quotes) >= maxQuotes || s == "" {
 		return nil, false
 	}
-	s, text, ok := w.cutText(s)
+	s, text, ok := w.cutText(spaceLast(s))
 	if !ok {
 		return nil, false
 	}
 	var out []intent
-	parts := clauses(s)
-	for i, c := range parts {
+	for _, c := range clauses(s) {
 		in, ok := w.clause(tidy(c), &text)
 		if !ok {
 			return nil, false
 		}
-		_ = i
 		out = append(out, in)
 	}
 	if text != "" { // said, but no clause had a place for it

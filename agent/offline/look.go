@@ -183,8 +183,10 @@ func (t *turn) locate(tg target) (item, error) {
 	if len(found) == 0 && tg.Loose && tg.Space == "" {
 		// The unquoted words may end with the name of a space.
 		if at := strings.LastIndex(strings.ToLower(tg.Title), " in "); at > 0 {
-			tail := target{Title: tg.Title[:at], Kind: tg.Kind, Space: spaceName(tg.Title[at+4:]), Loose: true}
-			return t.locate(tail)
+			if head, ok := (&words{}).target(tg.Title[:at]); ok && !head.Focus {
+				head.Kind, head.Space = orElse(head.Kind, tg.Kind), spaceName(tg.Title[at+4:])
+				return t.locate(head)
+			}
 		}
 	}
 	if tg.Space != "" {

@@ -87,6 +87,12 @@ type wanted struct {
 
 func (w *wanted) Error() string { return "waiting for " + w.tool }
 
+// waits: err only says that a result is not there yet.
+func waits(err error) bool {
+	var w *wanted
+	return errors.As(err, &w)
+}
+
 func (w *wanted) part() agent.Part {
 	return agent.Part{Kind: agent.KindToolCall, CallID: w.id, Tool: w.tool, Args: string(w.args)}
 }

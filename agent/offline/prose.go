@@ -71,6 +71,12 @@ func blocks(storage string) []block {
 				}
 			case "td", "th":
 				cur.text += " "
+			case "ri:page", "ri:blog-post": // a link shows the title of what it leads to
+				for _, a := range token.Attr {
+					if a.Key == "ri:content-title" {
+						cur.text += a.Val
+					}
+				}
 			}
 		}
 	}
@@ -179,13 +185,25 @@ func texts(all []block) []string {
 	return out
 }
 
-// about gives the sentences that hold all significant words of a topic.
+// about gives the sentences that hold all significant words of a topic, and
+// those under a heading that does.
 func about(storage, topic string) []string {
 	var out []string
 	want := significant(topic)
-	for _, s := range sentences(storage) {
-		if len(want) > 0 && holdsAll(significant(s.text), want) {
-			out = append(out, s.text)
+	under := false
+	for _, b := range blocks(storage) {
+		if b.heading {
+			under = len(want) > 0 && holdsAll(significant(b.text), want)
+			continue
+		}
+		parts := []string{b.text}
+		if !b.item {
+			parts = splitSentences(b.text)
+		}
+		for _, s := range parts {
+			if len(want) > 0 && (under || holdsAll(significant(s), want)) {
+				out = append(out, s)
+			}
 		}
 	}
 	return out
