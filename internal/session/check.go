@@ -56,28 +56,25 @@ func cloneTags(t *domain.TagRule) *domain.TagRule {
 // check judges a configuration by name and rewrites its slugs into the
 // catalogue's spelling.
 func (s *Service) check(ctx context.Context, projectID, userID string, cfg *domain.SessionConfig) error {
-	c := checker{s: s, ctx: ctx, project: projectID, user: userID, cfg: cfg}
-	for _, step := range []func() error{
-		c.toolkits, c.tools, func() error { return tags("tags", cfg.Tags) }, c.authConfigs,
-		c.multiAccount, c.accounts, c.preload, c.manage,
+	c := checker{s: s, project: projectID, user: userID, cfg: cfg}
+	for _, step := range []func(context.Context) error{
+		c.toolkits, c.tools, c.tags, c.authConfigs, c.multiAccount, c.accounts, c.preload, c.manage,
 	} {
-		if err := step(); err != nil {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checker is one check of a configuration. It lives no longer than the call
-// that it holds the context of.
+// checker is one check of a configuration.
 type checker struct {
 	s             *Service
-	ctx           context.Context
 	project, user string
 	cfg           *domain.SessionConfig
 }
 
-func (c *checker) toolkits() error {
+func (c *checker) toolkits(ctx context.Context) error {
 	sel := c.cfg.Toolkits
 	if sel == nil {
 		return nil
@@ -90,7 +87,7 @@ func (c *checker) toolkits() error {
 		slugs *[]string
 	}{{"toolkits.enable", &sel.Enable}, {"toolkits.disable", &sel.Disable}} {
 		for i, slug := range *l.slugs {
-			known, err := c.toolkit(fmt.Sprintf("%s[%d]", l.name, i), slug)
+			known, err := c.toolkit(ctx, fmt.Sprintf("%s[%d]", l.name, i), slug)
 			if err != nil {
 				return err
 			}
@@ -102,8 +99,8 @@ func (c *checker) toolkits() error {
 }
 
 // toolkit gives the catalogue's spelling of a slug.
-func (c *checker) toolkit(field, slug string) (string, error) {
-	tk, err := c.s.opts.Catalog.Toolkit(c.ctx, c.project, slug)
+func (c *checker) toolkit(ctx context.Context, field, slug string) (string, error) {
+	tk, err := c.s.opts.Catalog.Toolkit(ctx, c.project, slug)
 	if err != nil {
 		return "", asInvalid(field, err)
 	}
@@ -121,13 +118,13 @@ func asInvalid(field string, err error) error {
 }
 
 // rekey gives m under the catalogue's spelling of its toolkits.
-func rekey[V any](c *checker, field string, m map[string]V) (map[string]V, error) {
+func rekey[V any](ctx context.Context, c *checker, field string, m map[string]V) (map[string]V, error) {
 	if len(m) == 0 {
 		return nil, nil
 	}
 	out := make(map[string]V, len(m))
 	for _, slug := range slices.Sorted(maps.Keys(m)) {
-		known, err := c.toolkit(field+"."+clip(slug), slug)
+		known, err := c.toolkit(ctx, field+"."+clip(slug), slug)
 		if err != nil {
 			return nil, err
 		}
@@ -139,8 +136,8 @@ func rekey[V any](c *checker, field string, m map[string]V) (map[string]V, error
 	return out, nil
 }
 
-func (c *checker) tools() error {
-	rules, err := rekey(c, "tools", c.cfg.Tools)
+func (c *checker) tools(ctx context.Context) error {
+	rules, err := rekey(ctx, c, "tools", c.cfg.Tools)
 	if err != nil {
 		return err
 	}
@@ -155,10 +152,10 @@ func (c *checker) tools() error {
 		if kinds > 1 {
 			return domain.Invalid(field, "%s: give one of enable, disable and tags", field)
 		}
-		if rule.Enable, err = c.slugs(field+".enable", tk, rule.Enable); err != nil {
+		if rule.Enable, err = c.slugs(ctx, field+".enable", tk, rule.Enable); err != nil {
 			return err
 		}
-		if rule.Disable, err = c.slugs(field+".disable", tk, rule.Disable); err != nil {
+		if rule.Disable, err = c.slugs(ctx, field+".disable", tk, rule.Disable); err != nil {
 			return err
 		}
 		if err := tags(field+".tags", rule.Tags); err != nil {
@@ -171,10 +168,10 @@ func (c *checker) tools() error {
 }
 
 // slugs checks that every slug is one of the toolkit's tools.
-func (c *checker) slugs(field, toolkitSlug string, slugs []string) ([]string, error) {
+func (c *checker) slugs(ctx context.Context, field, toolkitSlug string, slugs []string) ([]string, error) {
 	for i, slug := range slugs {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		t, err := c.s.opts.Catalog.Tool(c.ctx, c.project, slug, "")
+		t, err := c.s.opts.Catalog.Tool(ctx, c.project, slug, "")
 		if err != nil {
 			return nil, asInvalid(at, err)
 		}
@@ -185,6 +182,8 @@ func (c *checker) slugs(field, toolkitSlug string, slugs []string) ([]string, er
 	}
 	return unique(slugs), nil
 }
+
+func (c *checker) tags(context.Context) error { return tags("tags", c.cfg.Tags) }
 
 func tags(field string, rule *domain.TagRule) error {
 	if rule == nil {
@@ -204,14 +203,14 @@ func tags(field string, rule *domain.TagRule) error {
 	return nil
 }
 
-func (c *checker) authConfigs() error {
-	configs, err := rekey(c, "auth_configs", c.cfg.AuthConfigs)
+func (c *checker) authConfigs(ctx context.Context) error {
+	configs, err := rekey(ctx, c, "auth_configs", c.cfg.AuthConfigs)
 	if err != nil {
 		return err
 	}
 	for tk, id := range configs {
 		field := "auth_configs." + tk
-		ac, err := c.s.opts.Connect.AuthConfig(c.ctx, c.project, id)
+		ac, err := c.s.opts.Connect.AuthConfig(ctx, c.project, id)
 		if err != nil {
 			return asInvalid(field, err)
 		}
@@ -226,7 +225,7 @@ func (c *checker) authConfigs() error {
 	return nil
 }
 
-func (c *checker) multiAccount() error {
+func (c *checker) multiAccount(context.Context) error {
 	m := c.cfg.MultiAccount
 	if m.Max != 0 && (m.Max < minAccounts || m.Max > maxAccounts) {
 		return domain.Invalid("multi_account.max_accounts_per_toolkit",
@@ -235,8 +234,8 @@ func (c *checker) multiAccount() error {
 	return nil
 }
 
-func (c *checker) accounts() error {
-	pinned, err := rekey(c, "connected_accounts", c.cfg.ConnectedAccounts)
+func (c *checker) accounts(ctx context.Context) error {
+	pinned, err := rekey(ctx, c, "connected_accounts", c.cfg.ConnectedAccounts)
 	if err != nil {
 		return err
 	}
@@ -254,7 +253,7 @@ func (c *checker) accounts() error {
 			return e.WithFix("Name fewer, or set multi_account.enable and multi_account.max_accounts_per_toolkit (2–10).")
 		}
 		for _, id := range ids {
-			if err := c.account(field, tk, id); err != nil {
+			if err := c.account(ctx, field, tk, id); err != nil {
 				return err
 			}
 		}
@@ -270,8 +269,8 @@ func (c *checker) accounts() error {
 
 // account checks that a pinned account is the session's user's. One of another
 // user is as unknown as one that does not exist.
-func (c *checker) account(field, toolkitSlug, id string) error {
-	a, err := c.s.opts.Connect.Account(c.ctx, c.project, id)
+func (c *checker) account(ctx context.Context, field, toolkitSlug, id string) error {
+	a, err := c.s.opts.Connect.Account(ctx, c.project, id)
 	if err != nil {
 		return asInvalid(field, err)
 	}
@@ -284,7 +283,7 @@ func (c *checker) account(field, toolkitSlug, id string) error {
 	return nil
 }
 
-func (c *checker) preload() error {
+func (c *checker) preload(ctx context.Context) error {
 	p := &c.cfg.Preload
 	rules := policy.Compile(*c.cfg)
 	if p.All {
@@ -296,8 +295,8 @@ func (c *checker) preload() error {
 				WithFix("Name toolkits.enable, tools.<toolkit>.enable or tags.enable.")
 		}
 		n := 0
-		for _, t := range c.s.opts.Catalog.Tools(c.ctx, c.project) {
-			if rules.Allows(t) {
+		for _, t := range c.s.opts.Catalog.Tools(ctx, c.project) {
+			if rules.Toolkit(t.Toolkit.Slug) && rules.Allows(t) {
 				n++
 			}
 		}
@@ -312,7 +311,7 @@ func (c *checker) preload() error {
 	}
 	for i, slug := range p.Tools {
 		at := fmt.Sprintf("preload.tools[%d]", i)
-		t, err := c.s.opts.Catalog.Tool(c.ctx, c.project, slug, "")
+		t, err := c.s.opts.Catalog.Tool(ctx, c.project, slug, "")
 		if err != nil {
 			return asInvalid(at, err)
 		}
@@ -339,7 +338,7 @@ func positive(cfg *domain.SessionConfig) bool {
 	return false
 }
 
-func (c *checker) manage() error {
+func (c *checker) manage(context.Context) error {
 	return connect.CheckCallbackURL("manage_connections.callback_url", c.cfg.ManageConnections.CallbackURL)
 }
 

@@ -106,6 +106,10 @@ func (s *Service) manageOne(ctx context.Context, h *Handle, slug string, again b
 		r.ErrorMessage = *refusalText(err)
 		return r, nil
 	}
+	if address == "" {
+		r.ErrorMessage = "This server does not know the address that users reach it by, so it has no link to give. Tell the operator to set its public URL."
+		return r, nil
+	}
 	r.Status, r.RedirectURL, r.WasReinitiate = "initiated", address, again && st.Account != nil
 	r.AuthConfigID, r.AccountID, r.CreatedAt = in.Account.AuthConfigID, in.Account.ID, stamp(in.Account.CreatedAt)
 	r.Instruction = fmt.Sprintf("Show the user this Markdown link and wait until they have connected: [Connect %s](%s). It works once, until %s.",

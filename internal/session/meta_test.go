@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -294,6 +295,48 @@ func TestMultiExecute(t *testing.T) {
 	}
 	if records != 50 {
 		t.Errorf("%d records of 50 items", records)
+	}
+}
+
+// Eight run at a time; when the caller goes, those stop, the others never
+// begin, and each of them has its record.
+func TestMultiExecuteIsBoundedAndCanceled(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	h := f.open(t, "ann", domain.SessionConfig{})
+	item := `{"tool_slug":"NOTES_HANG","arguments":{}}`
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Call(ctx, h, session.Call{
+			Tool: "COMPOSIO_MULTI_EXECUTE_TOOL", Arguments: json.RawMessage(`{"tools":[` + strings.Repeat(item+",", 19) + item + `]}`), Door: execute.DoorMCP,
+		})
+		done <- err
+	}()
+	for range 8 {
+		<-f.Upstream.Hanging
+	}
+	cancel()
+	err := <-done
+	if domain.CodeOf(err) != domain.CodeCanceled {
+		t.Errorf("error %v", err)
+	}
+	hung := 0
+	for _, s := range f.Upstream.Seen() {
+		if strings.HasSuffix(s, " /hang") {
+			hung++
+		}
+	}
+	if hung != 8 {
+		t.Errorf("%d items reached upstream, want 8", hung)
+	}
+	outcomes := map[domain.Outcome]int{}
+	for _, rec := range f.Records(t, connecttest.Project) {
+		outcomes[rec.Outcome]++
+	}
+	if diff := cmp.Diff(map[domain.Outcome]int{domain.OutcomeCanceled: 21}, outcomes); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -120,8 +120,7 @@ func (s *Service) finder(ctx context.Context, h *Handle, of *catalog.Tool, arg s
 	var best *catalog.Tool
 	most := 0
 	for _, t := range s.opts.Catalog.Tools(ctx, h.ProjectID) {
-		if t.Toolkit != of.Toolkit || t.Slug == of.Slug || !t.Hints.ReadOnly || !h.Rules.Allows(t) ||
-			slices.ContainsFunc(required(t), isID) {
+		if t.Toolkit != of.Toolkit || t.Slug == of.Slug || !t.Hints.ReadOnly {
 			continue
 		}
 		score := 0
@@ -138,7 +137,8 @@ func (s *Service) finder(ctx context.Context, h *Handle, of *catalog.Tool, arg s
 		if slices.Contains(words, "LIST") || t.Important {
 			score++
 		}
-		if score > most {
+		// What costs most is asked last.
+		if score > most && !slices.ContainsFunc(required(t), isID) && h.allows(t) {
 			best, most = t, score
 		}
 	}

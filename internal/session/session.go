@@ -56,9 +56,16 @@ type Handle struct {
 	Origin    string // of the current request, for links; may be empty
 }
 
+// allows says whether the session may use the tool. The toolkit is asked first:
+// that is cheap, where a refusal with its reason is not, and a search asks for
+// every tool of the catalogue.
+func (h *Handle) allows(t *catalog.Tool) bool {
+	return h.Rules.Toolkit(t.Toolkit.Slug) && h.Rules.Allows(t)
+}
+
 // maxUpdates bounds how often an update without an expected version is tried
 // again when the session changes meanwhile.
-const maxUpdates = 5
+const maxUpdates = 20
 
 // Create makes a session after checking every slug, account and auth config in
 // cfg by name. Slugs are kept in the catalogue's spelling.

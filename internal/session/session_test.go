@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -140,6 +141,31 @@ func TestUpdate(t *testing.T) {
 	h3, err := f.Open(t.Context(), connecttest.Principal, h.ID)
 	if err != nil || h3.Version != 2 {
 		t.Errorf("version %d, err %v", h3.Version, err)
+	}
+}
+
+// Changes at once all take place, one after the other.
+func TestConcurrentUpdates(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	h := f.open(t, "ann", domain.SessionConfig{})
+	var wg sync.WaitGroup
+	slugs := []string{"NOTES_WHOAMI", "NOTES_SEARCH_NOTES", "NOTES_CREATE_NOTE", "NOTES_DELETE_NOTE", "ABACUS_ADD", "NOTES_EXPORT"}
+	for _, slug := range slugs {
+		wg.Go(func() {
+			_, err := f.Update(t.Context(), connecttest.Principal, h.ID, nil, func(c *domain.SessionConfig) error {
+				c.Preload.Tools = append(c.Preload.Tools, slug)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got, err := f.Open(t.Context(), connecttest.Principal, h.ID)
+	if err != nil || got.Version != 1+len(slugs) || len(got.Config.Preload.Tools) != len(slugs) {
+		t.Errorf("session %+v, %v", got.Session, err)
 	}
 }
 

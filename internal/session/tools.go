@@ -55,7 +55,7 @@ func (s *Service) preloaded(h *Handle) []*catalog.Tool {
 	var list []*catalog.Tool
 	if h.Config.Preload.All {
 		for _, t := range s.opts.Catalog.Tools(ctx, h.ProjectID) {
-			if h.Rules.Allows(t) {
+			if h.allows(t) {
 				list = append(list, t)
 			}
 		}
