@@ -31,7 +31,11 @@ func TestCheckerAgreesWithTheCompleteValidator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	complete, err := resolve(schema)
+	var doc map[string]any
+	if err := decodeNumbers(schema, &doc); err != nil {
+		t.Fatal(err)
+	}
+	complete, err := resolve(doc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -32,10 +33,12 @@ func compile(input json.RawMessage, closed bool) (func(json.RawMessage) (json.Ra
 	if doc["type"] != "object" {
 		return nil, errors.New(`the input schema must have "type":"object"`)
 	}
-	if err := refuseLoops(doc); err != nil {
+	schemas, err := refuseLoops(doc)
+	if err != nil {
 		return nil, err
 	}
-	resolved, err := resolve(input)
+	tolerate(doc, schemas)
+	resolved, err := resolve(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -47,35 +50,58 @@ func compile(input json.RawMessage, closed bool) (func(json.RawMessage) (json.Ra
 	return v.validate, nil
 }
 
+// tolerate takes out what cannot be checked here and is no reason to refuse a
+// tool: patterns that only other regular expression engines know (lookahead is
+// frequent in generated schemas) and versions of JSON Schema other than those
+// that are implemented, which are then read as 2020-12. Whoever gave the schema
+// still judges the arguments.
+func tolerate(doc map[string]any, schemas []map[string]any) {
+	if v, ok := doc["$schema"].(string); ok && !slices.Contains(versions, v) {
+		delete(doc, "$schema")
+	}
+	for _, s := range schemas {
+		if p, ok := s["pattern"].(string); ok {
+			if _, err := regexp.Compile(p); err != nil {
+				delete(s, "pattern")
+			}
+		}
+		props, _ := s["patternProperties"].(map[string]any)
+		for p := range props {
+			if _, err := regexp.Compile(p); err != nil {
+				delete(props, p)
+				delete(s, "additionalProperties") // it would refuse what the pattern allows
+				delete(s, "unevaluatedProperties")
+			}
+		}
+	}
+}
+
+// versions are those of JSON Schema that the complete implementation knows.
+var versions = []string{
+	"http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft-07/schema#",
+	"https://json-schema.org/draft/2020-12/schema",
+}
+
 // resolve reads the schema with the complete implementation, which also judges it.
-func resolve(input json.RawMessage) (_ *jsonschema.Resolved, err error) {
+func resolve(doc map[string]any) (_ *jsonschema.Resolved, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the input schema is not usable: %v", p)
 		}
 	}()
+	data, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("the input schema is not usable: %w", err)
+	}
 	var s jsonschema.Schema
-	if err := json.Unmarshal(input, &s); err != nil {
+	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("the input schema is not usable: %w", err)
 	}
 	resolved, err := s.Resolve(nil)
 	if err != nil {
 		return nil, fmt.Errorf("the input schema is not usable: %w", err)
 	}
-	// The version of $schema is judged at the first validation only: have it now.
-	if err := resolved.Validate(map[string]any{}); err != nil && !knownVersion(s.Schema) {
-		return nil, fmt.Errorf("the input schema is not usable: %w", err)
-	}
 	return resolved, nil
-}
-
-func knownVersion(v string) bool {
-	switch v {
-	case "", "http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft-07/schema#",
-		"https://json-schema.org/draft/2020-12/schema":
-		return true
-	}
-	return false
 }
 
 // The types of JSON Schema as bits.

@@ -16,25 +16,26 @@ var errLoop = errors.New("the input schema is not usable: it refers to itself wi
 
 // refuseLoops fails for schemas that would be checked against one value without
 // end, or against so many schemas that it would take too long. Schemas come
-// from other servers: validation must not be a way to stop ours.
-func refuseLoops(doc map[string]any) error {
+// from other servers: validation must not be a way to stop ours. It gives every
+// schema of the document.
+func refuseLoops(doc map[string]any) ([]map[string]any, error) {
 	l := loopFinder{root: doc, steps: map[uintptr]int{}, anchors: map[string]map[string]any{}}
 	if err := l.collect(doc); err != nil {
-		return err
+		return nil, err
 	}
 	for _, one := range l.all {
 		for _, key := range []string{"$ref", "$dynamicRef"} {
 			if ref, ok := one[key].(string); ok && l.target(ref) == nil {
-				return fmt.Errorf("the input schema is not usable: it refers to %q, which it does not contain", ref)
+				return nil, fmt.Errorf("the input schema is not usable: it refers to %q, which it does not contain", ref)
 			}
 		}
 		if n := l.count(one); n < 0 {
-			return errLoop
+			return nil, errLoop
 		} else if n > maxSteps {
-			return errors.New("the input schema is not usable: too many alternatives for one value")
+			return nil, errors.New("the input schema is not usable: too many alternatives for one value")
 		}
 	}
-	return nil
+	return l.all, nil
 }
 
 type loopFinder struct {

@@ -18,6 +18,9 @@ type Toolkit struct {
 	UpdatedAt   string
 	Auth        []Auth
 	Tools       []Tool
+	// Synonyms say how people call the application's things, by the word that
+	// the tools' names use: "page": {"document", "article"}. Search reads them.
+	Synonyms map[string][]string
 
 	// Check makes the cheapest call that proves the credentials good and says
 	// whose they are. It runs when an account is connected. It may be nil only

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"github.com/sluice-run/sluice/toolkit"
@@ -58,7 +59,7 @@ type request struct {
 }
 
 // do sends a request. Its errors are *toolkit.Error, but for a context that
-// was cancelled.
+// was cancelled and for what the guarded client itself refuses.
 func (c *client) do(ctx context.Context, r request) error {
 	if r.method == "" {
 		r.method = http.MethodGet
@@ -128,6 +129,23 @@ func (c *client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	return req, nil
 }
 
+// explained says whether an error comes from the guarded client rather than
+// from the network: it then says itself what it refused and why, and is passed
+// on. The client's own error types are not known here, only that they are not
+// the standard library's.
+func explained(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		t := reflect.TypeOf(err)
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if root, _, _ := strings.Cut(t.PkgPath(), "/"); strings.Contains(root, ".") {
+			return true
+		}
+	}
+	return false
+}
+
 // transportError explains that no answer came.
 func transportError(ctx context.Context, r request, err error) error {
 	var own *toolkit.Error
@@ -137,6 +155,8 @@ func transportError(ctx context.Context, r request, err error) error {
 		return own
 	case errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("confluence: %w", context.Canceled)
+	case explained(err):
+		return fmt.Errorf("confluence: %w", err)
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
 		return &toolkit.Error{
 			Kind: toolkit.KindUnavailable, Message: "Confluence did not answer in time.",
@@ -151,13 +171,13 @@ func transportError(ctx context.Context, r request, err error) error {
 
 // cutError explains that an answer began and did not end.
 func cutError(ctx context.Context, r request, status int, err error) error {
-	e := transportError(ctx, r, err)
-	var te *toolkit.Error
-	if errors.As(e, &te) && te.Message != "Confluence did not answer in time." && te.Kind == toolkit.KindUnavailable {
-		te.Message = "Confluence closed the connection in the middle of its answer."
-		te.Status = status
+	if !errors.Is(err, io.ErrUnexpectedEOF) || ctx.Err() != nil {
+		return transportError(ctx, r, err)
 	}
-	return e
+	return &toolkit.Error{
+		Kind: toolkit.KindUnavailable, Status: status, Cause: err, Fix: retryHint(r),
+		Message: "Confluence closed the connection in the middle of its answer.",
+	}
 }
 
 // retryHint says whether to try again: a change may have been made already.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -168,6 +169,53 @@ func TestAnswersThatAreTooLarge(t *testing.T) {
 	}
 	if e := s.fails("GET_LABELS", `{}`); e.Kind != toolkit.KindTooLarge || !strings.Contains(e.Error(), "smaller limit") {
 		t.Errorf("got %v", e)
+	}
+}
+
+// refusedError stands for what the guarded client says of its own.
+type refusedError struct{}
+
+func (*refusedError) Error() string { return "this address is refused" }
+
+// failing fails requests, or the bodies of answers when body is set.
+type failing struct {
+	err  error
+	body bool
+}
+
+func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.body {
+		resp := answer(r, 200, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"results":[`), f))
+		return resp, nil
+	}
+	return nil, f.err
+}
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// TestGuardedClientSpeaksForItself: errors of the client are passed on, those
+// of the network are explained.
+func TestGuardedClientSpeaksForItself(t *testing.T) {
+	t.Parallel()
+	at := slices.IndexFunc(kit.Tools, func(t toolkit.Tool) bool { return t.Slug == "CONFLUENCE_GET_LABELS" })
+	for _, body := range []bool{false, true} {
+		run := func(err error) error {
+			call := &toolkit.Call{HTTP: &http.Client{Transport: failing{err, body}}, BaseURL: "https://acme.atlassian.net"}
+			_, err = kit.Tools[at].Run(t.Context(), call, json.RawMessage(`{"limit":5}`))
+			return err
+		}
+		var refused *refusedError
+		var e *toolkit.Error
+		if err := run(&refusedError{}); !errors.As(err, &refused) || errors.As(err, &e) {
+			t.Errorf("body %v: got %v", body, err)
+		}
+		if err := run(&net.OpError{Op: "read", Err: io.ErrUnexpectedEOF}); !errors.As(err, &e) || e.Kind != toolkit.KindUnavailable {
+			t.Errorf("body %v: got %v", body, err)
+		}
+		if err := run(&toolkit.Error{Kind: toolkit.KindAuth, Message: "reconnect"}); !errors.As(err, &e) || e.Message != "reconnect" {
+			t.Errorf("body %v: got %v", body, err)
+		}
 	}
 }
 
