@@ -123,6 +123,9 @@ func (c *call) createComment() (any, *apiError) {
 			return nil, noSuch(t, id)
 		}
 	}
+	if err := c.st.room(len(b.storage)); err != nil {
+		return nil, err
+	}
 	x := c.st.comment(on, replyTo, b, c.me.AccountID, c.now())
 	c.status = http.StatusCreated
 	return c.showComment(x, x.current(), shownFormat(in.Body), c.base+"/wiki"), nil
@@ -174,6 +177,10 @@ func (c *call) updateComment() (any, *apiError) {
 	if in.Version.Number != have.number+1 {
 		return nil, versionConflict(have.number, in.Version.Number)
 	}
+	if err := c.st.room(len(b.storage)); err != nil {
+		return nil, err
+	}
+	c.st.stored += len(b.storage)
 	x.versions = append(x.versions, &version{number: have.number + 1, title: have.title, storage: b.storage, authorID: c.me.AccountID, at: c.now(), message: in.Version.Message})
 	c.st.reindex(x, b.doc)
 	return c.showComment(x, x.current(), shownFormat(in.Body), c.base+"/wiki"), nil

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +120,10 @@ type store struct {
 	users     map[string]*user    // account id → user
 	tokens    map[[32]byte]string // digest of e-mail and token → account id
 	tasks     map[string]longTask //
-	words     vocabulary
+	stored    int                 // bytes of bodies, all versions together
+
+	maxContents, maxStored int
+	words                  vocabulary
 }
 
 type titleKey struct {
@@ -127,8 +131,9 @@ type titleKey struct {
 	title string
 }
 
-func newStore() store {
+func newStore(maxContents, maxStored int) store {
 	return store{
+		maxContents: maxContents, maxStored: maxStored,
 		nextID: 98304, nextLabel: 131072,
 		contents: map[int64]*content{}, children: map[int64][]int64{}, comments: map[int64][]int64{},
 		titles: map[titleKey]int64{}, spaces: map[int64]*space{}, spaceKeys: map[string]int64{},
@@ -143,12 +148,27 @@ func (st *store) newID() int64 {
 	return st.nextID
 }
 
+// room refuses what the site has no place for.
+func (st *store) room(size int) *apiError {
+	if len(st.contents) >= st.maxContents || st.stored+size > st.maxStored {
+		return refuse(http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "ServiceException",
+			"The sandbox is full: it holds %d contents and %d bytes. Purge some or start it anew", len(st.contents), st.stored)
+	}
+	return nil
+}
+
 func (st *store) add(c *content) {
+	st.stored += len(c.current().storage)
 	st.contents[c.id] = c
 	st.order = append(st.order, c.id)
 }
 
 func (st *store) remove(id int64) {
+	if x := st.contents[id]; x != nil {
+		for _, v := range x.versions {
+			st.stored -= len(v.storage)
+		}
+	}
 	delete(st.contents, id)
 	if i, ok := slices.BinarySearch(st.order, id); ok {
 		st.order = slices.Delete(st.order, i, i+1)

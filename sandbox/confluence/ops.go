@@ -111,7 +111,7 @@ func (st *store) create(in draftIn, now time.Time) (*content, *apiError) {
 	if err := checkTitle(in.title, in.status); err != nil {
 		return nil, err
 	}
-	if st.spaces[in.spaceID] == nil {
+	if sp := st.spaces[in.spaceID]; sp == nil || sp.private && sp.authorID != in.authorID {
 		return nil, notFound("Cannot find a space with id [%d]", in.spaceID)
 	}
 	parent, err := st.parentFor(in)
@@ -120,6 +120,9 @@ func (st *store) create(in draftIn, now time.Time) (*content, *apiError) {
 	}
 	if in.status == statusCurrent && st.holder(in.typ, in.spaceID, in.title, in.createdAt) != nil {
 		return nil, titleError(in.typ)
+	}
+	if err := st.room(len(in.body.storage)); err != nil {
+		return nil, err
 	}
 	x := &content{
 		id: st.newID(), typ: in.typ, status: in.status, spaceID: in.spaceID, parentID: parent, subtype: in.subtype, private: in.private,
@@ -161,6 +164,9 @@ func (st *store) update(x *content, in changeIn, now time.Time) *apiError {
 	if in.body != nil {
 		next.storage = in.body.storage
 	}
+	if err := st.room(len(next.storage)); err != nil {
+		return err
+	}
 	if in.status == statusDraft {
 		return st.updateDraft(x, in, next)
 	}
@@ -177,8 +183,10 @@ func (st *store) update(x *content, in changeIn, now time.Time) *apiError {
 	st.release(x)
 	if publishing {
 		next.number = 1
+		st.stored -= len(have.storage)
 		x.versions = nil
 	}
+	st.stored += len(next.storage)
 	x.versions = append(x.versions, next)
 	x.draft = nil
 	st.place(x, in)
@@ -200,6 +208,7 @@ func (st *store) updateDraft(x *content, in changeIn, next *version) *apiError {
 	}
 	next.number = 1
 	if x.status == statusDraft {
+		st.stored += len(next.storage) - len(x.current().storage)
 		x.versions = []*version{next}
 		st.reindex(x, next.doc())
 		return nil

@@ -129,8 +129,11 @@ func (s *Sandbox) Spaces() []Space {
 	defer s.mu.RUnlock()
 	var out []Space
 	for _, id := range sortedIDs(s.st.spaces) {
-		sp := s.st.spaces[id]
-		out = append(out, Space{ID: itoa(sp.id), Key: sp.key, Name: sp.name, Type: sp.typ, HomepageID: itoa(sp.homepageID)})
+		sp, homepage := s.st.spaces[id], ""
+		if sp.homepageID != 0 {
+			homepage = itoa(sp.homepageID)
+		}
+		out = append(out, Space{ID: itoa(sp.id), Key: sp.key, Name: sp.name, Type: sp.typ, HomepageID: homepage})
 	}
 	return out
 }

@@ -15,6 +15,13 @@ import (
 // the real thing.
 const Header = "X-Sluice-Sandbox"
 
+// What a site holds at most, unless [Options] say otherwise.
+const (
+	maxContents = 250_000
+	maxStored   = 1 << 30
+	maxTasks    = 1_000
+)
+
 // MaxBody is the largest request body, in bytes. A larger one is 413.
 const MaxBody = 5 << 20
 
@@ -27,7 +34,7 @@ type Options struct {
 	BaseURL string
 	// Seed fills the site with a small believable company; see [Sandbox.Seed].
 	Seed bool
-	// Clock tells the time; time.Now when nil. It is called under the site's lock.
+	// Clock tells the time; time.Now when nil. It must be safe for concurrent use.
 	Clock func() time.Time
 	// Logger records requests at debug level; nothing is logged when nil.
 	Logger *slog.Logger
@@ -36,6 +43,10 @@ type Options struct {
 	V1Removed bool
 	// IndexLag is how long a change stays invisible to search. Default 0.
 	IndexLag time.Duration
+	// MaxContents and MaxStored bound the site: pages, blog posts and comments
+	// together, and the bytes of their bodies in all versions. A write beyond them
+	// is refused with 507. Default 250,000 and 1 GiB.
+	MaxContents, MaxStored int
 }
 
 // Sandbox is one Confluence site. It is safe for concurrent use.
@@ -61,8 +72,14 @@ func New(o Options) *Sandbox {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.MaxContents <= 0 {
+		o.MaxContents = maxContents
+	}
+	if o.MaxStored <= 0 {
+		o.MaxStored = maxStored
+	}
 	s := &Sandbox{opts: o, cloudID: uuidOf("site/" + o.Site)}
-	s.st = newStore()
+	s.st = newStore(o.MaxContents, o.MaxStored)
 	s.handler = s.front()
 	if o.Seed {
 		s.Seed()

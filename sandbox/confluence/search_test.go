@@ -254,3 +254,55 @@ func TestSearchIsAFilter(t *testing.T) {
 		}
 	})
 }
+
+// TestDatesAreTheUsers: a day is the day of the one who asks.
+func TestDatesAreTheUsers(t *testing.T) {
+	s := newSite(t, confluence.Options{})
+	far := s.AddUser(confluence.User{Email: "far@example.com", TimeZone: "Pacific/Auckland"}) // 13 hours ahead: it is the 23rd there
+	space, _ := s.space("TZ")
+	s.page(space, "Noon", "")
+	for _, tc := range []struct {
+		user confluence.User
+		day  string
+		want int
+	}{{s.me, "2026-11-22", 1}, {s.me, "2026-11-23", 0}, {far, "2026-11-22", 0}, {far, "2026-11-23", 1}} {
+		a := s.as(tc.user, "GET", "/wiki/rest/api/search?cql="+url.QueryEscape(`title = Noon and created = "`+tc.day+`"`), nil)
+		if got := len(a.results()); got != tc.want {
+			t.Errorf("%s asks for %s: %d pages, want %d", tc.user.Email, tc.day, got, tc.want)
+		}
+	}
+}
+
+// TestPrivateSpaces: only its maker sees a private space and what is in it.
+func TestPrivateSpaces(t *testing.T) {
+	s := newSite(t, confluence.Options{})
+	bob := s.AddUser(confluence.User{Email: "bob@example.com"})
+	s.must(200, "POST", "/wiki/rest/api/space/_private", obj{"key": "PRIV", "name": "Private"})
+	space := s.must(200, "GET", "/wiki/api/v2/spaces?keys=PRIV", nil).str("results.0.id")
+	page := s.page(space, "Hidden", "<p>treasure</p>")
+	for _, tc := range []struct {
+		method, path string
+		body         any
+		status       int
+		rows         bool
+	}{
+		{"GET", "/wiki/api/v2/spaces/" + space, nil, 404, false},
+		{"GET", "/wiki/api/v2/spaces/" + space + "/pages", nil, 404, false},
+		{"GET", "/wiki/api/v2/pages/" + page, nil, 404, false},
+		{"GET", "/wiki/rest/api/content/" + page, nil, 404, false},
+		{"GET", "/wiki/rest/api/space/PRIV", nil, 404, false},
+		{"DELETE", "/wiki/rest/api/space/PRIV", nil, 404, false},
+		{"POST", "/wiki/api/v2/pages", obj{"spaceId": space, "title": "x", "body": storage("")}, 404, false},
+		{"GET", "/wiki/api/v2/spaces", nil, 200, true},
+		{"GET", "/wiki/api/v2/pages", nil, 200, true},
+		{"GET", "/wiki/rest/api/search?cql=text~treasure", nil, 200, true},
+	} {
+		a := s.as(bob, tc.method, tc.path, tc.body)
+		if a.status != tc.status || tc.rows && len(a.results()) != 0 {
+			t.Errorf("another user: %s %s = %d %s", tc.method, tc.path, a.status, a.text)
+		}
+	}
+	if got := s.cql("text ~ treasure").titles(); len(got) != 1 {
+		t.Errorf("the maker finds %v", got)
+	}
+}

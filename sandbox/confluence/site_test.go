@@ -158,3 +158,34 @@ func TestHTMLAndTenant(t *testing.T) {
 		t.Errorf("tenant_info = %s, want %s", w.Body.String(), want)
 	}
 }
+
+// TestFull: a site refuses writes beyond its bounds and takes them again after a purge.
+func TestFull(t *testing.T) {
+	s := newSite(t, confluence.Options{MaxStored: 1000})
+	space, _ := s.space("DOC")
+	long := "<p>" + strings.Repeat("x", 400) + "</p>"
+	id := s.page(space, "One", long)
+	s.must(200, "PUT", "/wiki/api/v2/pages/"+id, edit(id, "One", long, 2))
+	full := func() int {
+		return s.call("POST", "/wiki/api/v2/pages", obj{"spaceId": space, "title": "Two", "body": storage(long)}).status
+	}
+	if got := full(); got != 507 {
+		t.Fatalf("the third body of 400 bytes: %d, want 507", got)
+	}
+	if got := s.call("PUT", "/wiki/api/v2/pages/"+id, edit(id, "One", long, 3)).status; got != 507 {
+		t.Errorf("a third version: %d, want 507", got)
+	}
+	s.must(204, "DELETE", "/wiki/api/v2/pages/"+id, nil)
+	s.must(204, "DELETE", "/wiki/api/v2/pages/"+id+"?purge=true", nil)
+	if got := full(); got != 200 {
+		t.Errorf("after a purge: %d, want 200", got)
+	}
+	few := newSite(t, confluence.Options{MaxContents: 2})
+	space, home := few.space("DOC")
+	few.page(space, "Second", "")
+	few.must(507, "POST", "/wiki/api/v2/footer-comments", obj{"pageId": home, "body": storage("x")})
+	few.must(507, "POST", "/wiki/rest/api/space", obj{"key": "B", "name": "B"})
+	if len(few.Spaces()) != 1 {
+		t.Errorf("a space without its homepage was left behind: %v", few.Spaces())
+	}
+}

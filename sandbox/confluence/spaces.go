@@ -47,14 +47,17 @@ func (st *store) createSpace(in spaceIn, now time.Time) (*space, *apiError) {
 			in.typ = "personal"
 		}
 	}
+	b, err := storageOf("<p>"+body.EscapeText(in.desc)+"</p>", in.key)
+	if err == nil {
+		err = st.room(len(b.storage))
+	}
+	if err != nil {
+		return nil, err
+	}
 	sp := &space{id: st.newID(), key: in.key, alias: in.alias, name: strings.TrimSpace(in.name), typ: in.typ, status: statusCurrent, desc: in.desc, authorID: in.authorID, createdAt: now, private: in.private}
 	st.spaces[sp.id] = sp
 	st.spaceKeys[strings.ToLower(sp.key)] = sp.id
 	st.spaceKeys[strings.ToLower(sp.alias)] = sp.id
-	b, err := storageOf("<p>"+body.EscapeText(in.desc)+"</p>", sp.key)
-	if err != nil {
-		return nil, err
-	}
 	home, err := st.create(draftIn{typ: typePage, spaceID: sp.id, title: sp.name + " Home", body: b, authorID: in.authorID}, now)
 	if err != nil {
 		return nil, err

@@ -92,7 +92,8 @@ func (c *call) getContentV1() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if !want[x.status] && !want["any"] && x.status != statusArchived {
+	past := want[statusHistorical] && c.q.Get("version") != ""
+	if !want[x.status] && !want["any"] && x.status != statusArchived && !past {
 		return nil, refuse(http.StatusNotFound, "NOT_FOUND", "NotFoundException", "No content found with id: ContentId{id=%d}", x.id)
 	}
 	v := x.current()
@@ -282,6 +283,9 @@ func (c *call) newCommentV1(in contentInV1, b stored) (*content, *apiError) {
 		if replyTo, err = c.find(typeComment, int64(in.Ancestors[len(in.Ancestors)-1].ID)); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.st.room(len(b.storage)); err != nil {
+		return nil, err
 	}
 	return c.st.comment(on, replyTo, b, c.me.AccountID, c.now()), nil
 }

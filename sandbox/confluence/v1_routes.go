@@ -177,6 +177,9 @@ func (c *call) deleteSpace() (any, *apiError) {
 		return nil, notFound("No space found with key : %s", key)
 	}
 	c.st.removeSpace(sp)
+	if len(c.st.tasks) >= maxTasks {
+		clear(c.st.tasks)
+	}
 	t := longTask{id: itoa(c.st.newID()), name: "com.atlassian.confluence.remove.space.longrunning.task", at: c.now()}
 	c.st.tasks[t.id] = t
 	c.status = http.StatusAccepted

@@ -21,7 +21,7 @@ func spaceContents(t contentType) endpoint {
 		}
 		c.rlock()
 		sp := c.st.spaces[id]
-		if sp == nil {
+		if sp == nil || !c.st.spaceVisible(sp, c.me) {
 			return nil, notFound("Cannot find a space with id [%d]", id)
 		}
 		return c.listContents(t, func(x *content) bool {
@@ -327,7 +327,7 @@ func (c *call) getSpaceContentLabels() (any, *apiError) {
 		return nil, err
 	}
 	c.rlock()
-	if c.st.spaces[id] == nil {
+	if sp := c.st.spaces[id]; sp == nil || !c.st.spaceVisible(sp, c.me) {
 		return nil, notFound("Cannot find a space with id [%d]", id)
 	}
 	used := map[int64]bool{}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 )
 
 func v2Routes() map[string]endpoint {
@@ -120,6 +121,9 @@ func (c *call) create(d draftIn) (any, *apiError) {
 	if in.Subtype != "" && in.Subtype != "live" {
 		return nil, badRequest("Provided value {%s} for 'subtype' is not valid. Valid values are [live]", in.Subtype)
 	}
+	if d.createdAt, err = in.posted(d.typ); err != nil {
+		return nil, err
+	}
 	d.status, d.subtype, d.authorID = in.Status, in.Subtype, c.me.AccountID
 	if in.Title != nil {
 		d.title = *in.Title
@@ -133,6 +137,18 @@ func (c *call) create(d draftIn) (any, *apiError) {
 		return nil, err
 	}
 	return c.show(x, x.current(), shownFormat(in.Body), c.base+"/wiki"), nil
+}
+
+// posted reads the date that a blog post is given; zero without one.
+func (in *writeIn) posted(t contentType) (time.Time, *apiError) {
+	if in.Created == "" || t != typeBlog {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, in.Created)
+	if err != nil {
+		return time.Time{}, badRequest("createdAt must be a time such as 2026-11-22T09:00:00.000Z, got {%s}", in.Created)
+	}
+	return at.UTC(), nil
 }
 
 // shownFormat is the body format in which a write answers.
@@ -169,8 +185,15 @@ func updateContent(t contentType) endpoint {
 		if err := c.moveIn(x, in, &ch); err != nil {
 			return nil, err
 		}
+		at, err := in.posted(t)
+		if err != nil {
+			return nil, err
+		}
 		if err := c.st.update(x, ch, c.now()); err != nil {
 			return nil, err
+		}
+		if !at.IsZero() {
+			x.createdAt = at
 		}
 		v := x.current()
 		if in.Status == statusDraft && x.draft != nil {
