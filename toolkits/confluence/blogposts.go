@@ -87,7 +87,7 @@ var createBlogpost = toolkit.Create("CONFLUENCE_CREATE_BLOGPOST", "Create Blogpo
 	})
 
 func (c *client) shownBlogpost(b *blogpost, base string) *blogpost {
-	b.URL = c.address(b.Links, base)
+	b.URL, b.Body = c.address(b.Links, base), b.Body.orNil()
 	return b
 }
 

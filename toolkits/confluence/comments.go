@@ -97,7 +97,7 @@ var createFooterComment = toolkit.Create("CONFLUENCE_CREATE_FOOTER_COMMENT", "Cr
 	})
 
 func (c *client) shownComment(m *comment, base string) *comment {
-	m.URL = c.address(m.Links, base)
+	m.URL, m.Body = c.address(m.Links, base), m.Body.orNil()
 	return m
 }
 

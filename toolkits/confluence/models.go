@@ -68,6 +68,14 @@ type body struct {
 	Editor    *bodyText `json:"editor,omitempty" jsonschema_description:"HTML of the editor."`
 }
 
+// orNil gives nil for the empty body that the API sends when none was asked for.
+func (b *body) orNil() *body {
+	if b == nil || *b == (body{}) {
+		return nil
+	}
+	return b
+}
+
 // text gives the first text that is there.
 func (b *body) text() (bodyText, bool) {
 	if b == nil {

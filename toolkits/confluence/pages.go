@@ -146,7 +146,7 @@ func (c *client) page(ctx context.Context, id string, q url.Values) (*page, erro
 
 // shownPage adds the full address.
 func (c *client) shownPage(p *page, base string) *page {
-	p.URL = c.address(p.Links, base)
+	p.URL, p.Body = c.address(p.Links, base), p.Body.orNil()
 	return p
 }
 

@@ -322,6 +322,9 @@ func TestGetPages(t *testing.T) {
 	if text(out, "results", 0, "body", "storage", "value") != "<p>Text of Beta</p>" || text(out, "results", 0, "url") == "" {
 		t.Errorf("expanded: %v", out)
 	}
+	if out := s.must("GET_PAGES", `{"title":"Beta"}`); get(out, "results", 0, "body") != nil {
+		t.Errorf("a body that was not asked for: %v", out)
+	}
 	for _, tc := range []struct{ args, field, want string }{
 		{`{"expand":["children"]}`, "expand", "use body_format"},
 		{`{"direction":"asc"}`, "direction", "by what to sort"},

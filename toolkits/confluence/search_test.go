@@ -103,8 +103,12 @@ func TestSearchContent(t *testing.T) {
 		}
 	}
 	out = s.must("SEARCH_CONTENT", `{"query":"the Q3 planning page document","limit":2}`)
-	if text(out, "results", 0, "title") != "Q3 Planning" || !strings.Contains(text(out, "note"), "these hold: q3 planning") || text(out, "next_cursor") != "2" {
+	if text(out, "results", 0, "title") != "Q3 Planning" || text(out, "next_cursor") != "2" {
 		t.Errorf("fillers: %v", out)
+	}
+	out = s.must("SEARCH_CONTENT", `{"query":"our page about nothing here"}`)
+	if diff := cmp.Diff([]string{"Unrelated"}, column(out, "title")); diff != "" || !strings.Contains(text(out, "note"), "these hold: nothing here") {
+		t.Errorf("fillers before a text: %v", out)
 	}
 	out = s.must("SEARCH_CONTENT", `{"query":"planning zebra","limit":2}`)
 	if !strings.Contains(text(out, "results", 0, "title"), "lanning") || !strings.Contains(text(out, "note"), "some of them") {
@@ -134,9 +138,9 @@ func TestSearchContentCannotBeInjected(t *testing.T) {
 		return nil
 	}
 	s.must("SEARCH_CONTENT", `{"query":"x\" or space = \"ENG\\"}`)
-	for _, cql := range sent[:2] {
-		if strings.Count(cql, `"`) != 2 || !strings.Contains(cql, `"x or space eng"`) {
-			t.Errorf("sent %s", cql)
+	for i, want := range []string{`title ~ "x eng"`, `text ~ "x or space eng"`} {
+		if cql := sent[i]; strings.Count(cql, `"`) != 2 || !strings.HasPrefix(cql, want) {
+			t.Errorf("sent %s, want %s", cql, want)
 		}
 	}
 	sent = nil

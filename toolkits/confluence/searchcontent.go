@@ -56,7 +56,7 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 			}
 			where += " and space = " + quote(ref.key)
 		}
-		s := contentSearch{c: c, where: where, expand: in.Expand, phrase: strings.Join(words, " "), words: words, upTo: in.Start + in.Limit}
+		s := contentSearch{c: c, where: where, expand: in.Expand, words: words, telling: telling(words), upTo: in.Start + in.Limit}
 		out, err := s.run(ctx)
 		if err != nil {
 			return nil, err
@@ -85,12 +85,12 @@ func words(s string) []string {
 // contentSearch is one search, made of several queries: a title that matches
 // must not be lost behind texts that do.
 type contentSearch struct {
-	c      *client
-	where  string
-	expand string
-	phrase string
-	words  []string
-	upTo   int // how many results are needed, and one more to know whether there is more
+	c       *client
+	where   string
+	expand  string
+	words   []string
+	telling []string // words without fillers
+	upTo    int      // how many results the caller will have read
 }
 
 // maxRanked is how many results are fetched to be ranked, whatever the limit:
@@ -101,29 +101,43 @@ const maxRanked = 250
 var fillers = strings.Fields("a an the of for from in on at by with to and or not is are our my me about called named titled " +
 	"page pages document documents doc docs article blog post posts wiki space confluence")
 
-// run looks for all words; when nothing holds them, without the fillers; and
-// then for any of them.
-func (s contentSearch) run(ctx context.Context) (*foundList, error) {
-	out, err := s.allWords(ctx)
-	if err != nil || len(out.Results) > 0 {
-		return out, err
+// telling gives the words without fillers, unless that leaves none.
+func telling(words []string) []string {
+	rest := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(fillers, w) })
+	if len(rest) == 0 {
+		return words
 	}
-	telling := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return slices.Contains(fillers, w) })
-	if len(telling) > 0 && len(telling) < len(s.words) {
-		s.words, s.phrase = telling, strings.Join(telling, " ")
-		out, err = s.allWords(ctx)
-		if err != nil || len(out.Results) > 0 {
-			if err == nil {
-				out.Note = "Nothing holds all the words; these hold: " + s.phrase + "."
-			}
-			return out, err
+	return rest
+}
+
+// run looks for titles with all telling words and for texts with all words;
+// when there are none, for texts with the telling words, and then with any.
+func (s contentSearch) run(ctx context.Context) (*foundList, error) {
+	tell := strings.Join(s.telling, " ")
+	titles, err := s.query(ctx, "title ~ "+quote(tell), maxRanked)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.query(ctx, "text ~ "+quote(strings.Join(s.words, " ")), s.upTo+1)
+	if err != nil {
+		return nil, err
+	}
+	s.rank(titles.Results)
+	out.Results = once(append(titles.Results, out.Results...))
+	out.TotalSize = max(out.TotalSize, len(out.Results))
+	if len(out.Results) == 0 && len(s.telling) < len(s.words) {
+		if out, err = s.query(ctx, "text ~ "+quote(tell), s.upTo+1); err != nil {
+			return nil, err
+		}
+		if out.Results = once(out.Results); len(out.Results) > 0 {
+			out.Note = "Nothing holds all the words; these hold: " + tell + "."
 		}
 	}
-	if len(s.words) < 2 {
+	if len(out.Results) > 0 || len(s.telling) < 2 {
 		return out, nil
 	}
 	var some []string
-	for _, w := range s.words[:min(len(s.words), 12)] {
+	for _, w := range s.telling[:min(len(s.telling), 12)] {
 		some = append(some, "text ~ "+quote(w))
 	}
 	if out, err = s.query(ctx, "("+strings.Join(some, " or ")+")", maxRanked); err != nil {
@@ -133,22 +147,6 @@ func (s contentSearch) run(ctx context.Context) (*foundList, error) {
 	if out.Results = once(out.Results); len(out.Results) > 0 {
 		out.Note = "Nothing holds all the words; these hold some of them."
 	}
-	return out, nil
-}
-
-// allWords finds what holds all words, titles first.
-func (s contentSearch) allWords(ctx context.Context) (*foundList, error) {
-	titles, err := s.query(ctx, "title ~ "+quote(s.phrase), maxRanked)
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.query(ctx, "text ~ "+quote(s.phrase), s.upTo+1)
-	if err != nil {
-		return nil, err
-	}
-	s.rank(titles.Results)
-	out.Results = once(append(titles.Results, out.Results...))
-	out.TotalSize = max(out.TotalSize, len(out.Results))
 	return out, nil
 }
 
@@ -192,23 +190,30 @@ func once(all []found) []found {
 	})
 }
 
-// score says how well a title fits.
+// score says how well a title fits: as it was asked for, then without the
+// fillers; of equals the shorter title.
 func (s contentSearch) score(title string) int {
 	have := words(strings.ToLower(title))
 	plain := " " + strings.Join(have, " ") + " "
-	score := 0
-	for _, w := range s.words {
-		if slices.Contains(have, w) {
-			score++
+	best := 0
+	for i, want := range [][]string{s.words, s.telling} {
+		hits := 0
+		for _, w := range want {
+			if slices.Contains(have, w) {
+				hits++
+			}
 		}
+		phrase := " " + strings.Join(want, " ") + " "
+		score := 10 * hits
+		switch {
+		case plain == phrase:
+			score = 4000
+		case strings.Contains(plain, phrase):
+			score = 3000
+		case hits == len(want):
+			score = 2000
+		}
+		best = max(best, score-i)
 	}
-	switch {
-	case plain == " "+s.phrase+" ":
-		score += 3000
-	case strings.Contains(plain, " "+s.phrase+" "):
-		score += 2000
-	case score == len(s.words):
-		score += 1000
-	}
-	return score
+	return 10*best - min(len(have), 9)
 }
