@@ -239,7 +239,7 @@ func TestListIsTheSDKs(t *testing.T) {
 		}
 		legacy := e.legacy(id, key).shake()
 		cached = legacy.post(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`).message(t).Result
-		long = legacy.post(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"progressToken":1}}}`).message(t).Result
+		long = legacy.post(`{"jsonrpc":"2.0","id":"\u0061","method":"tools/list"}`).message(t).Result
 		if string(cached) != string(long) {
 			t.Errorf("%s, legacy: the long way differs:\n%s\n%s", name, cached, long)
 		}

@@ -40,7 +40,7 @@ type Options struct {
 	EarlyHeaders  time.Duration // until the headers of a silent event stream go out [50 ms]
 	MaxBody       int64         // bytes of one request [4 MiB]
 	MaxCalls      int           // requests of one key at a time [64]
-	MaxStreams    int           // open streams of one key [64]
+	MaxStreams    int           // open streams of one key [half of all]
 	MaxAllStreams int           // open streams in all [1024]
 	MaxSessions   int           // handshake-era sessions in all [10,000]
 	ListTTL       time.Duration // for which clients may keep a tool list [5 min]
@@ -52,8 +52,8 @@ func (o Options) withDefaults() Options {
 	o.EarlyHeaders = cmp.Or(o.EarlyHeaders, 50*time.Millisecond)
 	o.MaxBody = cmp.Or(o.MaxBody, 4<<20)
 	o.MaxCalls = cmp.Or(o.MaxCalls, 64)
-	o.MaxStreams = cmp.Or(o.MaxStreams, 64)
 	o.MaxAllStreams = cmp.Or(o.MaxAllStreams, 1024)
+	o.MaxStreams = cmp.Or(o.MaxStreams, max(1, o.MaxAllStreams/2))
 	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
 	o.ListTTL = cmp.Or(o.ListTTL, 5*time.Minute)
 	if o.Logger == nil {

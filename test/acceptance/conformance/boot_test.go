@@ -1,25 +1,18 @@
 package conformance
 
 import (
+	"context"
+	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/sluice-run/sluice/internal/catalog"
-	"github.com/sluice-run/sluice/internal/connect"
-	"github.com/sluice-run/sluice/internal/domain"
-	"github.com/sluice-run/sluice/internal/execute"
-	"github.com/sluice-run/sluice/internal/httpx"
-	"github.com/sluice-run/sluice/internal/identity"
-	"github.com/sluice-run/sluice/internal/mcpserver"
-	"github.com/sluice-run/sluice/internal/session"
-	"github.com/sluice-run/sluice/internal/store/sqlstore"
-	"github.com/sluice-run/sluice/internal/vault"
+	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/toolkit"
 )
 
@@ -30,57 +23,55 @@ type endpoint struct {
 	direct  string
 }
 
-// boot starts the services with the given toolkits on a database of their own,
-// makes a session, and starts a proxy that adds the API key: the suites cannot
+// Sessions as the suites meet them: an ordinary one, and one that shows the
+// fixtures alone under their own names.
+const (
+	ordinary    = `{"user_id":"somebody"}`
+	fixtureOnly = `{"user_id":"somebody","toolkits":{"enable":["conformance"]},"preload":{"tools":"all"},
+		"search":{"enable":false},"execute":{"enable_multi_execute":false},
+		"manage_connections":{"enable":false},"workbench":{"enable":false}}`
+)
+
+// boot starts the whole router with more toolkits in a home of its own, makes a
+// session over REST, and starts a proxy that adds the API key: the suites cannot
 // send one. The proxy leaves Host and Origin alone, which is what the rebinding
 // checks are about.
-func boot(t *testing.T, cfg domain.SessionConfig, toolkits ...*toolkit.Toolkit) endpoint {
+func boot(t *testing.T, session string, more ...*toolkit.Toolkit) endpoint {
 	t.Helper()
-	ctx := t.Context()
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(t.TempDir(), "sluice.db")})
+	cfg, err := app.LoadConfig("", t.TempDir())
 	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	keys := vault.FileKey(filepath.Join(t.TempDir(), "key"))
-	safe, err := vault.Open(ctx, vault.Options{Keys: keys, Load: db.LoadKeyset, Save: db.SaveKeyset})
+	cfg.Addr = "127.0.0.1:0"
+	a, err := app.New(t.Context(), app.Options{Config: cfg, LogOutput: io.Discard, Quiet: true, Toolkits: more})
 	must(t, err)
-	who := identity.New(identity.Options{Store: db})
-	must(t, who.Start(ctx))
-	t.Cleanup(who.Stop)
-	project, err := who.Setup(ctx)
-	must(t, err)
-	key, apiKey, err := who.CreateKey(ctx, project.ID, "conformance")
-	must(t, err)
-	cat, err := catalog.New(toolkits...)
-	must(t, err)
-	out, err := httpx.New(httpx.Options{})
-	must(t, err)
-	t.Cleanup(out.Close)
-	con := connect.New(connect.Options{Store: db, Vault: safe, Catalog: cat, HTTP: out})
-	exe := execute.New(execute.Options{Catalog: cat, Connect: con, Store: db, Sealer: execute.NewSealer(safe)})
-	sessions := session.New(session.Options{
-		Store: db, Catalog: cat, Connect: con, Execute: exe,
-		LinkURL: func(origin, token string) string { return origin + "/link/" + token },
+	t.Cleanup(func() {
+		if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
 	})
-	mcp := mcpserver.New(mcpserver.Options{Sessions: sessions, Identity: who, Version: "test"})
-	t.Cleanup(func() { _ = mcp.Close() })
-	server := httptest.NewServer(mcp.Handler())
-	t.Cleanup(server.Close)
+	must(t, a.Start(t.Context()))
+	key := a.EphemeralKey("conformance")
 
-	p := domain.Principal{ProjectID: project.ID, KeyID: apiKey.ID}
-	made, err := sessions.Create(ctx, p, "somebody", cfg)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL()+"/api/v3.1/tool_router/session", strings.NewReader(session))
 	must(t, err)
-	path := strings.Replace(mcpserver.Path, "{session}", made.ID, 1)
-	return endpoint{key: key, proxied: addKey(t, server.URL, key) + path, direct: server.URL + path}
-}
-
-// bootFixtures shows the fixtures alone, under their own names.
-func bootFixtures(t *testing.T) endpoint {
-	t.Helper()
-	return boot(t, domain.SessionConfig{
-		SearchOff: true, MultiExecuteOff: true, Preload: domain.PreloadConfig{All: true},
-		Toolkits:          &domain.Selection{Enable: []string{"conformance"}},
-		ManageConnections: domain.ManageConnectionsConfig{Off: true},
-	}, fixtures())
+	req.Header.Set("X-Api-Key", key)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != http.StatusCreated {
+		t.Fatalf("create a session: %d %s", res.StatusCode, body)
+	}
+	var made struct {
+		MCP struct {
+			URL string `json:"url"`
+		} `json:"mcp"`
+	}
+	must(t, json.Unmarshal(body, &made))
+	at, err := url.Parse(made.MCP.URL)
+	must(t, err)
+	return endpoint{key: key, proxied: addKey(t, a.URL(), key) + at.Path, direct: made.MCP.URL}
 }
 
 // addKey starts the proxy and gives its address under the name localhost.
