@@ -19,6 +19,23 @@
 //		return &toolkit.Toolkit{Slug: "confluence", …, Tools: toolkit.Bind(newClient, getPage, …)}
 //	}
 //
+// # Inputs and outputs
+//
+// The fields of an input are the arguments; tags say the rest:
+//
+//	type input struct {
+//		ID    string   `json:"id" jsonschema:"minLength=1" jsonschema_description:"Id of the page."`
+//		Limit int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=250,default=25" jsonschema_description:"How many."`
+//		Sort  string   `json:"sort,omitempty" jsonschema:"enum=id,enum=-id" jsonschema_description:"Order."`
+//		Tags  []string `json:"tags,omitempty" jsonschema:"maxItems=20" jsonschema_description:"Only these."`
+//	}
+//
+// An argument is required unless its json tag says omitempty or omitzero.
+// Embedded structs are inlined, so that groups of arguments can be shared; a
+// type that contains itself is refused. Arguments that no field names are
+// refused, with the name that was probably meant; see [Tool.Validate] for what
+// is converted. Outputs are described the same way.
+//
 // Validation, the choice of the account, credentials, refresh, limits and the
 // execution record are the router's; a tool cannot forget one. A tool reaches
 // the world only through Call.HTTP, which is guarded and already carries the

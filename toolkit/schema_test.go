@@ -23,7 +23,7 @@ type bodyIn struct {
 }
 
 type valueIn struct {
-	Value          string `json:"value" jsonschema_description:"The text, with commas, as you see."`
+	Value          string `json:"value" jsonschema_description:"The text, <p>with</p> commas & \\\\u003c."`
 	Representation string `json:"representation,omitempty" jsonschema:"enum=storage,enum=wiki,default=storage" jsonschema_description:"Its format."`
 }
 
@@ -63,7 +63,7 @@ const pageSchema = `{"properties":{` +
 	`"spaceId":{"type":"string","minLength":1,"description":"Id or key of the space."},` +
 	`"title":{"type":"string","maxLength":20,"minLength":1,"description":"Title of the page."},` +
 	`"body":{"properties":{"storage":{"properties":{` +
-	`"value":{"type":"string","description":"The text, with commas, as you see."},` +
+	`"value":{"type":"string","description":"The text, <p>with</p> commas & \\\\u003c."},` +
 	`"representation":{"type":"string","enum":["storage","wiki"],"description":"Its format.","default":"storage"}},` +
 	`"type":"object","required":["value"],"description":"The body in storage format, XHTML."}},` +
 	`"type":"object","description":"Text of the page."},` +
