@@ -160,8 +160,10 @@ func failure(res *http.Response, body []byte) error {
 	e := &Error{Status: res.StatusCode}
 	if err := json.Unmarshal(body, &wire); err == nil && wire.Error.Message != "" {
 		e.Code, e.Message, e.Fix, e.RequestID = wire.Error.Code, wire.Error.Message, wire.Error.Fix, wire.Error.RequestID
-		if len(wire.Error.Errors) > 0 {
-			e.Message += ": " + strings.Join(wire.Error.Errors, "; ")
+		for _, detail := range wire.Error.Errors {
+			if !strings.Contains(detail, e.Message) && !strings.Contains(e.Message, detail) {
+				e.Message += "; " + detail
+			}
 		}
 		return e
 	}

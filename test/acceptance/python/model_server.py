@@ -28,9 +28,14 @@ def execute(slug, arguments):
     return EXECUTE, {"tools": [{"tool_slug": slug, "arguments": arguments}], "sync_response_to_workbench": False}
 
 
-def found(results, number):
-    """The best tool for the number-th use case of the search in results."""
-    return results[0]["data"]["results"][number]["primary_tool_slugs"][0]
+def found(results, number, *takes):
+    """The best tool for the number-th use case of the search in results that takes these arguments."""
+    answer = results[0]["data"]
+    hit = answer["results"][number]
+    for slug in hit["primary_tool_slugs"] + hit["related_tool_slugs"]:
+        if all(name in answer["tool_schemas"][slug]["input_schema"]["properties"] for name in takes):
+            return slug
+    raise Confused(f"no tool that takes {takes} for {hit['use_case']!r}")
 
 
 def data(result):
@@ -61,7 +66,7 @@ def urgent_label(results):
     if not results:
         return search("search Confluence for pages about a topic", "add a label to a Confluence page")
     if len(results) == 1:
-        return execute(found(results, 0), {"query": "Q3 planning"})
+        return execute(found(results, 0, "query"), {"query": "Q3 planning"})
     if len(results) == 2:
         return execute(found(results, 1), {"id": page_named(data(results[1]), "Q3 Planning")["id"], "labels": [{"prefix": "global", "name": "urgent"}]})
     names = sorted(label["name"] for label in data(results[2])["results"])
@@ -72,7 +77,7 @@ def summary_as_blog_post(results):
     if not results:
         return search("search Confluence for pages about a topic", "read a Confluence page with its body", "publish a Confluence blog post")
     if len(results) == 1:
-        return execute(found(results, 0), {"query": "team meeting notes"})
+        return execute(found(results, 0, "query"), {"query": "team meeting notes"})
     if len(results) == 2:
         return execute(found(results, 1), {"id": page_named(data(results[1]), "Team meeting notes")["id"]})
     if len(results) == 3:
@@ -91,7 +96,7 @@ def page_named(answer, title):
     """The found page whose title begins with title."""
     for row in answer["results"]:
         if row["title"].lower().startswith(title.lower()):
-            return row
+            return row["content"]
     raise Confused(f"no page named {title} among {[row['title'] for row in answer['results']]}")
 
 
