@@ -192,19 +192,23 @@ func (s *server) getAccount(ctx context.Context, in *nanoPath) (accountOut, erro
 
 type createAccountIn struct {
 	Body struct {
-		AuthConfig struct {
-			ID string `json:"id" minLength:"1"`
-		} `json:"auth_config"`
-		Connection struct {
-			UserID      string    `json:"user_id,omitempty" maxLength:"256"`
-			Alias       string    `json:"alias,omitempty" maxLength:"64"`
-			CallbackURL string    `json:"callback_url,omitempty"`
-			RedirectURI string    `json:"redirect_uri,omitempty" doc:"Older name of callback_url"`
-			State       *stateIn  `json:"state,omitempty"`
-			Data        object    `json:"data,omitempty" doc:"Older place of state.val"`
-			Sharing     sharingIn `json:"experimental,omitempty"`
-		} `json:"connection"`
+		AuthConfig idIn         `json:"auth_config"`
+		Connection connectionIn `json:"connection"`
 	}
+}
+
+type idIn struct {
+	ID string `json:"id" minLength:"1"`
+}
+
+type connectionIn struct {
+	UserID      string    `json:"user_id,omitempty" maxLength:"256"`
+	Alias       string    `json:"alias,omitempty" maxLength:"64"`
+	CallbackURL string    `json:"callback_url,omitempty"`
+	RedirectURI string    `json:"redirect_uri,omitempty" doc:"Older name of callback_url"`
+	State       *stateIn  `json:"state,omitempty"`
+	Data        object    `json:"data,omitempty" doc:"Older place of state.val"`
+	Sharing     sharingIn `json:"experimental,omitempty"`
 }
 
 type stateIn struct {

@@ -111,6 +111,7 @@ func New(opts Options) (http.Handler, error) {
 func humaConfig(version string) huma.Config {
 	c := huma.DefaultConfig("Sluice", version)
 	c.CreateHooks = nil
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
 	c.AllowAdditionalPropertiesByDefault = true
 	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}

@@ -34,11 +34,18 @@ func (s *server) authConfigRoutes() {
 
 type createAuthConfigIn struct {
 	Body struct {
-		Toolkit struct {
-			Slug string `json:"slug" minLength:"1"`
-		} `json:"toolkit"`
+		Toolkit    slugIn        `json:"toolkit"`
 		AuthConfig *authConfigIn `json:"auth_config,omitempty"`
 	}
+}
+
+type slugIn struct {
+	Slug string `json:"slug" minLength:"1"`
+}
+
+type toolAccessIn struct {
+	Creation  []string `json:"tools_for_connected_account_creation,omitempty"`
+	Execution []string `json:"tools_available_for_execution,omitempty"`
 }
 
 type authConfigIn struct {
@@ -49,10 +56,7 @@ type authConfigIn struct {
 	SharedCredentials object            `json:"shared_credentials,omitempty" doc:"Not offered yet"`
 	ProxyConfig       object            `json:"proxy_config,omitempty" doc:"Not offered yet"`
 	RestrictTo        []string          `json:"restrict_to_following_tools,omitempty" doc:"Not offered yet"`
-	ToolAccess        struct {
-		Creation  []string `json:"tools_for_connected_account_creation,omitempty"`
-		Execution []string `json:"tools_available_for_execution,omitempty"`
-	} `json:"tool_access_config,omitempty" doc:"Not offered yet"`
+	ToolAccess        toolAccessIn      `json:"tool_access_config,omitempty" doc:"Not offered yet"`
 }
 
 type createdAuthConfig struct {

@@ -31,8 +31,8 @@ func readBody(next http.Handler, limit int64, timeout time.Duration) http.Handle
 		conn := http.NewResponseController(w)
 		_ = conn.SetReadDeadline(time.Now().Add(timeout)) // not every writer has a connection
 		data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-		_ = conn.SetReadDeadline(time.Time{})
 		if err != nil {
+			w.Header().Set("Connection", "close") // the rest may never come
 			var over *http.MaxBytesError
 			switch {
 			case errors.As(err, &over):
@@ -44,6 +44,7 @@ func readBody(next http.Handler, limit int64, timeout time.Duration) http.Handle
 			}
 			return
 		}
+		_ = conn.SetReadDeadline(time.Time{}) // it would end the operation too
 		if len(bytes.TrimSpace(data)) == 0 {
 			data = []byte("{}")
 		}

@@ -5,9 +5,27 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
+
+// schemaName gives the wire's types names for readers: without the marks by
+// which the code tells requests from answers.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	switch {
+	case name == "WireError":
+		return "Error"
+	case strings.HasPrefix(name, "Page") && name != "Page":
+		return strings.TrimSuffix(strings.TrimPrefix(name, "Page"), "Out") + "Page"
+	case strings.HasSuffix(name, "InBody"):
+		return strings.TrimSuffix(name, "InBody") + "Request"
+	case strings.HasSuffix(name, "In"):
+		return strings.TrimSuffix(name, "In") + "Input"
+	}
+	return strings.TrimSuffix(name, "Out")
+}
 
 // errorResponses documents the contract's error body for every other status.
 func errorResponses(r huma.Registry) map[string]*huma.Response {
@@ -31,7 +49,10 @@ func document(o *huma.OpenAPI) {
 		"Bearer": {Type: "http", Scheme: "bearer", Description: "A project's API key"},
 	}
 	o.Security = []map[string][]string{{"ApiKey": {}}, {"Bearer": {}}}
-	for _, s := range o.Components.Schemas.Map() {
+	schemas := o.Components.Schemas.Map()
+	delete(schemas, "ErrorModel") // huma's own, which no operation answers with
+	delete(schemas, "ErrorDetail")
+	for _, s := range schemas {
 		listsNotNull(s)
 	}
 }

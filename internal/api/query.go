@@ -37,22 +37,22 @@ func parameters(list []param) []*huma.Param {
 	return out
 }
 
-// query is the parsed query of a request, embedded in an operation's input.
-type query struct{ values url.Values }
+// Query is the parsed query of a request, embedded in an operation's input.
+type Query struct{ values url.Values }
 
 // Resolve takes the query from the request; huma calls it.
-func (q *query) Resolve(ctx huma.Context) []error {
+func (q *Query) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	q.values = u.Query()
 	return nil
 }
 
 // text gives a parameter; absent and empty are the same.
-func (q *query) text(name string) string { return strings.TrimSpace(q.values.Get(name)) }
+func (q *Query) text(name string) string { return strings.TrimSpace(q.values.Get(name)) }
 
 // list gives the elements of a=x,y, of a=x&a=y and of a[]=x&a[0]=y, without
 // empty ones, once each.
-func (q *query) list(name string) []string {
+func (q *Query) list(name string) []string {
 	var raw []string
 	keys := make([]string, 0, 2)
 	for key := range q.values {
@@ -76,7 +76,7 @@ func (q *query) list(name string) []string {
 }
 
 // pairs gives the entries of name[key]=value.
-func (q *query) pairs(name string) map[string]string {
+func (q *Query) pairs(name string) map[string]string {
 	out := map[string]string{}
 	for key, values := range q.values {
 		inner, ok := strings.CutPrefix(key, name+"[")
@@ -89,7 +89,7 @@ func (q *query) pairs(name string) map[string]string {
 }
 
 // flag gives a boolean; nil when absent.
-func (q *query) flag(name string) (*bool, error) {
+func (q *Query) flag(name string) (*bool, error) {
 	v := q.text(name)
 	if v == "" {
 		return nil, nil
@@ -102,7 +102,7 @@ func (q *query) flag(name string) (*bool, error) {
 }
 
 // choice gives a parameter that is one of a few words; absent is the first.
-func (q *query) choice(name string, words ...string) (string, error) {
+func (q *Query) choice(name string, words ...string) (string, error) {
 	v := q.text(name)
 	if v == "" {
 		return words[0], nil
@@ -125,7 +125,7 @@ func paged(params ...param) []param { return append(params, pageParams...) }
 
 // window reads cursor and limit. A limit outside 1–most is brought into these
 // bounds. A cursor brings its own limit. Old clients send a page number.
-func (q *query) window(usual, most int) (window, error) {
+func (q *Query) window(usual, most int) (window, error) {
 	w := window{page: 1, limit: usual}
 	if v := q.text("limit"); v != "" {
 		f, err := strconv.ParseFloat(v, 64)
@@ -205,4 +205,15 @@ func cut[T, U any](w window, all []T, wire func(T) U) page[U] {
 		items = append(items, wire(v))
 	}
 	return pageOf(w, items, len(all))
+}
+
+func lower(list []string) []string {
+	if list == nil {
+		return nil
+	}
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		out = append(out, strings.ToLower(s))
+	}
+	return out
 }

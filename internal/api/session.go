@@ -23,8 +23,8 @@ func (s *server) sessionRoutes() {
 	}, s.attachSession)
 }
 
-// sessionPath is the input of operations on one session.
-type sessionPath struct {
+// SessionPath is the input of operations on one session.
+type SessionPath struct {
 	SessionID string `path:"session_id"`
 }
 
@@ -42,7 +42,7 @@ func (s *server) open(ctx context.Context, id string) (*session.Handle, error) {
 type createSessionIn struct {
 	Body struct {
 		UserID string `json:"user_id" minLength:"1" maxLength:"256" doc:"The application's own id of its user"`
-		sessionBlocks
+		SessionBlocks
 	}
 }
 
@@ -59,7 +59,7 @@ func (s *server) createSession(ctx context.Context, in *createSessionIn) (sessio
 	return s.describe(h, c, true)
 }
 
-func (s *server) getSession(ctx context.Context, in *sessionPath) (sessionOut, error) {
+func (s *server) getSession(ctx context.Context, in *SessionPath) (sessionOut, error) {
 	h, err := s.open(ctx, in.SessionID)
 	if err != nil {
 		return sessionOut{}, err
@@ -68,10 +68,10 @@ func (s *server) getSession(ctx context.Context, in *sessionPath) (sessionOut, e
 }
 
 type updateSessionIn struct {
-	sessionPath
+	SessionPath
 	Body *struct {
 		Expected *int `json:"expected_config_version,omitempty" doc:"Refuse the change with 409 unless this is the current config_version"`
-		sessionBlocks
+		SessionBlocks
 	}
 }
 
@@ -94,7 +94,7 @@ type deletedSession struct {
 	Deleted   bool   `json:"deleted"`
 }
 
-func (s *server) deleteSession(ctx context.Context, in *sessionPath) (deletedSession, error) {
+func (s *server) deleteSession(ctx context.Context, in *SessionPath) (deletedSession, error) {
 	if err := s.Sessions.Delete(ctx, callerOf(ctx).principal, in.SessionID); err != nil {
 		return deletedSession{}, err
 	}
@@ -102,7 +102,7 @@ func (s *server) deleteSession(ctx context.Context, in *sessionPath) (deletedSes
 }
 
 type attachSessionIn struct {
-	sessionPath
+	SessionPath
 	Body *struct {
 		Experimental experimentalIn `json:"experimental,omitempty"`
 	}

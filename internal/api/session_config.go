@@ -11,10 +11,10 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
-// sessionBlocks are the parts of a session's configuration, as create and
+// SessionBlocks are the parts of a session's configuration, as create and
 // change send them. Absent leaves a block, null takes it back to its default.
 // Lists and maps are replaced; the switches of an object change one by one.
-type sessionBlocks struct {
+type SessionBlocks struct {
 	Toolkits          given[selectionIn]             `json:"toolkits,omitempty" doc:"Only these toolkits, or all but these"`
 	Tools             given[map[string]toolRuleIn]   `json:"tools,omitempty" doc:"By toolkit: only these tools, all but these, or by tags"`
 	Tags              given[tagsIn]                  `json:"tags,omitempty" doc:"By tags, for toolkits without tags of their own"`
@@ -131,7 +131,7 @@ func (l *toolList) UnmarshalJSON(data []byte) error {
 }
 
 // apply changes cfg as the blocks ask.
-func (b *sessionBlocks) apply(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) apply(cfg *domain.SessionConfig) error {
 	for _, step := range []func(*domain.SessionConfig) error{
 		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.refuseExperimental,
 	} {
@@ -142,7 +142,7 @@ func (b *sessionBlocks) apply(cfg *domain.SessionConfig) error {
 	return nil
 }
 
-func (b *sessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	if !b.Toolkits.Present {
 		return nil
 	}
@@ -154,9 +154,8 @@ func (b *sessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	if err := oneOf("toolkits", in.Enable, in.Disable, nil); err != nil {
 		return err
 	}
-	cfg.Toolkits = &domain.Selection{Enable: lower(in.Enable), Disable: lower(in.Disable)}
-	if in.Enable == nil && len(in.Disable) == 0 {
-		cfg.Toolkits = nil
+	if len(in.Enable)+len(in.Disable) > 0 {
+		cfg.Toolkits = &domain.Selection{Enable: in.Enable, Disable: in.Disable}
 	}
 	return nil
 }
@@ -180,18 +179,7 @@ func oneOf(field string, enable, disable []string, tags *tagsIn) error {
 	return nil
 }
 
-func lower(list []string) []string {
-	if list == nil {
-		return nil
-	}
-	out := make([]string, 0, len(list))
-	for _, s := range list {
-		out = append(out, strings.ToLower(s))
-	}
-	return out
-}
-
-func (b *sessionBlocks) applyTools(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 	if b.Tools.Present {
 		cfg.Tools = nil
 		for slug, in := range b.Tools.Value {
@@ -201,55 +189,32 @@ func (b *sessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 			}
 			rule := domain.ToolRule{Enable: in.Enable, Disable: in.Disable}
 			if in.Tags != nil {
-				tags, err := in.Tags.rule(field + ".tags")
-				if err != nil {
-					return err
-				}
-				rule.Tags = tags
+				rule.Tags = in.Tags.rule()
 			}
 			if cfg.Tools == nil {
 				cfg.Tools = map[string]domain.ToolRule{}
 			}
-			cfg.Tools[strings.ToLower(slug)] = rule
+			cfg.Tools[slug] = rule
 		}
 	}
 	if !b.Tags.Present {
 		return nil
 	}
-	cfg.Tags = nil
-	if b.Tags.Null {
+	cfg.Tags = b.Tags.Value.rule()
+	return nil
+}
+
+// rule gives no rule for empty lists.
+func (t tagsIn) rule() *domain.TagRule {
+	if len(t.Enable) == 0 && len(t.Disable) == 0 {
 		return nil
 	}
-	tags, err := b.Tags.Value.rule("tags")
-	cfg.Tags = tags
-	return err
+	return &domain.TagRule{Enable: t.Enable, Disable: t.Disable}
 }
 
-// knownTags are the contract's tags of a tool.
-var knownTags = []string{"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
-
-func (t tagsIn) rule(field string) (*domain.TagRule, error) {
-	for _, tag := range slices.Concat(t.Enable, t.Disable) {
-		if !slices.Contains(knownTags, tag) {
-			return nil, domain.Invalid(field, "%s: there is no tag %q", field, tag).
-				WithFix("Use %s.", strings.Join(knownTags, ", "))
-		}
-	}
-	if len(t.Enable) == 0 && len(t.Disable) == 0 {
-		return nil, nil
-	}
-	return &domain.TagRule{Enable: t.Enable, Disable: t.Disable}, nil
-}
-
-func (b *sessionBlocks) applyAccounts(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applyAccounts(cfg *domain.SessionConfig) error {
 	if b.AuthConfigs.Present {
-		cfg.AuthConfigs = nil
-		for slug, id := range b.AuthConfigs.Value {
-			if cfg.AuthConfigs == nil {
-				cfg.AuthConfigs = map[string]string{}
-			}
-			cfg.AuthConfigs[strings.ToLower(slug)] = id
-		}
+		cfg.AuthConfigs = b.AuthConfigs.Value
 	}
 	if b.ConnectedAccounts.Present {
 		cfg.ConnectedAccounts = nil
@@ -257,13 +222,13 @@ func (b *sessionBlocks) applyAccounts(cfg *domain.SessionConfig) error {
 			if cfg.ConnectedAccounts == nil {
 				cfg.ConnectedAccounts = map[string][]string{}
 			}
-			cfg.ConnectedAccounts[strings.ToLower(slug)] = ids
+			cfg.ConnectedAccounts[slug] = ids
 		}
 	}
 	return nil
 }
 
-func (b *sessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
 	b.applyManage(cfg)
 	if err := b.applyWorkbench(cfg); err != nil {
 		return err
@@ -283,7 +248,7 @@ func (b *sessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
 	return nil
 }
 
-func (b *sessionBlocks) applyManage(cfg *domain.SessionConfig) {
+func (b *SessionBlocks) applyManage(cfg *domain.SessionConfig) {
 	if b.ManageConnections.Null {
 		cfg.ManageConnections = domain.ManageConnectionsConfig{}
 	}
@@ -302,7 +267,7 @@ func (b *sessionBlocks) applyManage(cfg *domain.SessionConfig) {
 	}
 }
 
-func (b *sessionBlocks) applyWorkbench(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applyWorkbench(cfg *domain.SessionConfig) error {
 	if b.Workbench.Null {
 		cfg.Workbench = domain.WorkbenchConfig{}
 	}
@@ -333,7 +298,7 @@ func pointer[T any](g given[T]) *T {
 	return &g.Value
 }
 
-func (b *sessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
+func (b *SessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
 	if b.MultiAccount.Null {
 		cfg.MultiAccount = domain.MultiAccountConfig{}
 	}
@@ -355,7 +320,7 @@ func (b *sessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
 
 // refuseExperimental refuses by name what would otherwise be silently missing:
 // a permission that is not kept is worse than none.
-func (b *sessionBlocks) refuseExperimental(*domain.SessionConfig) error {
+func (b *SessionBlocks) refuseExperimental(*domain.SessionConfig) error {
 	return b.Experimental.Value.refuse()
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/sluice-run/sluice/internal/catalog"
@@ -11,15 +10,17 @@ import (
 )
 
 type sessionSearchIn struct {
-	sessionPath
+	SessionPath
 	Body struct {
-		Queries []struct {
-			UseCase     string `json:"use_case" minLength:"1" maxLength:"1024"`
-			KnownFields string `json:"known_fields,omitempty" maxLength:"500"`
-		} `json:"queries" minItems:"1" maxItems:"20" nullable:"false"`
-		Model        string         `json:"model,omitempty"`
-		Experimental experimentalIn `json:"experimental,omitempty"`
+		Queries      []searchQueryIn `json:"queries" minItems:"1" maxItems:"20" nullable:"false"`
+		Model        string          `json:"model,omitempty"`
+		Experimental experimentalIn  `json:"experimental,omitempty"`
 	}
+}
+
+type searchQueryIn struct {
+	UseCase     string `json:"use_case" minLength:"1" maxLength:"1024"`
+	KnownFields string `json:"known_fields,omitempty" maxLength:"500"`
 }
 
 type searchOut struct {
@@ -69,12 +70,12 @@ type searchAccount struct {
 }
 
 type searchSchema struct {
-	Toolkit       string          `json:"toolkit"`
-	ToolSlug      string          `json:"tool_slug"`
-	Description   string          `json:"description"`
-	InputSchema   json.RawMessage `json:"input_schema"`
-	OutputSchema  json.RawMessage `json:"output_schema,omitempty"`
-	HasFullSchema bool            `json:"hasFullSchema"`
+	Toolkit       string `json:"toolkit"`
+	ToolSlug      string `json:"tool_slug"`
+	Description   string `json:"description"`
+	InputSchema   object `json:"input_schema"`
+	OutputSchema  object `json:"output_schema,omitempty"`
+	HasFullSchema bool   `json:"hasFullSchema"`
 }
 
 type searchTime struct {
@@ -137,7 +138,7 @@ func searchWire(h *session.Handle, found *session.Found) searchOut {
 	for _, t := range found.Tools {
 		out.ToolSchemas[t.Slug] = searchSchema{
 			Toolkit: t.Toolkit.Slug, ToolSlug: t.Slug, Description: t.Description,
-			InputSchema: t.Input, OutputSchema: t.Output, HasFullSchema: true,
+			InputSchema: orEmpty(t.Input), OutputSchema: object(t.Output), HasFullSchema: true,
 		}
 	}
 	for _, state := range found.Toolkits {

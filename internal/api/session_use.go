@@ -49,8 +49,8 @@ func (s *server) sessionUseRoutes() {
 }
 
 type sessionQuery struct {
-	sessionPath
-	query
+	SessionPath
+	Query
 }
 
 const (
@@ -165,7 +165,7 @@ func sessionToolkitWire(t session.ToolkitState) sessionToolkitOut {
 }
 
 type sessionExecuteIn struct {
-	sessionPath
+	SessionPath
 	Body struct {
 		ToolSlug     string         `json:"tool_slug" minLength:"1" maxLength:"128"`
 		Arguments    object         `json:"arguments,omitempty"`
@@ -175,7 +175,7 @@ type sessionExecuteIn struct {
 }
 
 type sessionExecuteMetaIn struct {
-	sessionPath
+	SessionPath
 	Body struct {
 		Slug         string         `json:"slug" minLength:"1" maxLength:"128"`
 		Arguments    object         `json:"arguments,omitempty"`
@@ -184,9 +184,9 @@ type sessionExecuteMetaIn struct {
 }
 
 type sessionAnswer struct {
-	Data  json.RawMessage `json:"data"`
-	Error *string         `json:"error"`
-	LogID string          `json:"log_id"`
+	Data  object  `json:"data"`
+	Error *string `json:"error"`
+	LogID string  `json:"log_id"`
 }
 
 func (s *server) sessionExecute(ctx context.Context, in *sessionExecuteIn) (sessionAnswer, error) {
@@ -222,14 +222,14 @@ func (s *server) sessionCall(ctx context.Context, id string, call session.Call) 
 }
 
 // dataOf gives the answer's data; a verbatim tool's is what it structured.
-func dataOf(a *execute.Answer) json.RawMessage {
+func dataOf(a *execute.Answer) object {
 	switch {
 	case len(a.Data) > 0:
-		return a.Data
+		return object(a.Data)
 	case len(a.Structured) > 0 && a.Structured[0] == '{':
-		return a.Structured
+		return object(a.Structured)
 	}
-	return json.RawMessage("{}")
+	return nil
 }
 
 // errorOf gives the answer's error, or nil. A question to the person cannot be
@@ -266,7 +266,7 @@ func (in sharingIn) refuse(at string) error {
 }
 
 type sessionLinkIn struct {
-	sessionPath
+	SessionPath
 	Body struct {
 		Toolkit      string    `json:"toolkit" minLength:"1"`
 		Alias        string    `json:"alias,omitempty" maxLength:"64" doc:"The user's own name for the account"`

@@ -3,10 +3,13 @@ package api
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/session"
 )
 
@@ -161,7 +164,7 @@ func (s *server) describe(h *session.Handle, c caller, created bool) (sessionOut
 	if !created {
 		return out, nil
 	}
-	out.Experimental = &experimentalOut{AssistivePrompt: assistivePrompt, CustomToolkits: []object{}, CustomTools: []object{}}
+	out.Experimental = &experimentalOut{AssistivePrompt: assistivePrompt(out.ToolRouterTools), CustomToolkits: []object{}, CustomTools: []object{}}
 	out.Warnings = &[]warningOut{}
 	set, err := s.Sessions.Tools(h)
 	if err != nil {
@@ -176,8 +179,22 @@ func (s *server) describe(h *session.Handle, c caller, created bool) (sessionOut
 	return out, nil
 }
 
-const assistivePrompt = "Find tools with COMPOSIO_SEARCH_TOOLS before you act, connect what is not connected with " +
-	"COMPOSIO_MANAGE_CONNECTIONS, and run tools with COMPOSIO_MULTI_EXECUTE_TOOL. Take ids from answers, never invent them."
+// assistivePrompt is what an agent's instructions may say about the session: of
+// the tools that it offers only.
+func assistivePrompt(offered []string) string {
+	says := []struct{ tool, text string }{
+		{policy.SearchTools, "Find tools with COMPOSIO_SEARCH_TOOLS before you act."},
+		{policy.ManageConnections, "Connect what is not connected with COMPOSIO_MANAGE_CONNECTIONS and give the user its link."},
+		{policy.MultiExecute, "Run tools with COMPOSIO_MULTI_EXECUTE_TOOL."},
+	}
+	var lines []string
+	for _, s := range says {
+		if slices.Contains(offered, s.tool) {
+			lines = append(lines, s.text)
+		}
+	}
+	return strings.Join(append(lines, "Take ids from answers, never invent them."), " ")
+}
 
 func configWire(userID string, cfg domain.SessionConfig, v3 bool) configOut {
 	out := configOut{

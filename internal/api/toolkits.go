@@ -78,7 +78,7 @@ type detailCategory struct {
 	Name string `json:"name"`
 }
 
-type listQuery struct{ query }
+type listQuery struct{ Query }
 
 func (s *server) listToolkits(ctx context.Context, in *listQuery) (page[toolkitOut], error) {
 	var none page[toolkitOut]
@@ -148,7 +148,7 @@ func schemes(tk *toolkit.Toolkit) []string {
 
 type toolkitPath struct {
 	Slug string `path:"slug"`
-	query
+	Query
 }
 
 type toolkitDetail struct {

@@ -46,22 +46,22 @@ func (s *server) toolRoutes() {
 }
 
 type toolOut struct {
-	Slug              string          `json:"slug"`
-	Name              string          `json:"name"`
-	Description       string          `json:"description"`
-	HumanDescription  string          `json:"human_description,omitempty"`
-	Status            string          `json:"status,omitempty"`
-	Toolkit           toolToolkit     `json:"toolkit"`
-	InputParameters   json.RawMessage `json:"input_parameters" doc:"JSON Schema of the arguments"`
-	OutputParameters  json.RawMessage `json:"output_parameters" doc:"JSON Schema of the data of a success"`
-	NoAuth            bool            `json:"no_auth"`
-	AvailableVersions []string        `json:"available_versions"`
-	Version           string          `json:"version"`
-	Scopes            []string        `json:"scopes"`
-	ScopeRequirements *scopesOut      `json:"scope_requirements"`
-	Tags              []string        `json:"tags"`
-	IsDeprecated      bool            `json:"is_deprecated"`
-	Deprecated        toolTwin        `json:"deprecated"`
+	Slug              string      `json:"slug"`
+	Name              string      `json:"name"`
+	Description       string      `json:"description"`
+	HumanDescription  string      `json:"human_description,omitempty"`
+	Status            string      `json:"status,omitempty"`
+	Toolkit           toolToolkit `json:"toolkit"`
+	InputParameters   object      `json:"input_parameters" doc:"JSON Schema of the arguments"`
+	OutputParameters  object      `json:"output_parameters" doc:"JSON Schema of the data of a success"`
+	NoAuth            bool        `json:"no_auth"`
+	AvailableVersions []string    `json:"available_versions"`
+	Version           string      `json:"version"`
+	Scopes            []string    `json:"scopes"`
+	ScopeRequirements *scopesOut  `json:"scope_requirements"`
+	Tags              []string    `json:"tags"`
+	IsDeprecated      bool        `json:"is_deprecated"`
+	Deprecated        toolTwin    `json:"deprecated"`
 }
 
 type toolToolkit struct {
@@ -92,7 +92,7 @@ type anyScope struct {
 }
 
 // emptySchema is what clients need where a tool declares no schema.
-var emptySchema = json.RawMessage(`{"type":"object","properties":{}}`)
+var emptySchema = object(`{"type":"object","properties":{}}`)
 
 func toolWire(v3 bool) func(*catalog.Tool) toolOut {
 	return func(t *catalog.Tool) toolOut {
@@ -116,11 +116,11 @@ func toolWire(v3 bool) func(*catalog.Tool) toolOut {
 	}
 }
 
-func orEmpty(schema json.RawMessage) json.RawMessage {
+func orEmpty(schema json.RawMessage) object {
 	if len(schema) == 0 {
 		return emptySchema
 	}
-	return schema
+	return object(schema)
 }
 
 func scopesWire(s toolkit.Scopes) *scopesOut {
@@ -173,14 +173,14 @@ func (s *server) listTools(ctx context.Context, in *listQuery) (page[toolOut], e
 	if err != nil {
 		return page[toolOut]{}, err
 	}
-	tools, err := s.findTools(ctx, &in.query)
+	tools, err := s.findTools(ctx, &in.Query)
 	if err != nil {
 		return page[toolOut]{}, err
 	}
 	return cut(w, tools, toolWire(callerOf(ctx).v3)), nil
 }
 
-func (s *server) findTools(ctx context.Context, q *query) ([]*catalog.Tool, error) {
+func (s *server) findTools(ctx context.Context, q *Query) ([]*catalog.Tool, error) {
 	project := callerOf(ctx).principal.ProjectID
 	if slugs := q.list("tool_slugs"); len(slugs) > 0 {
 		var found []*catalog.Tool
@@ -220,7 +220,7 @@ func (s *server) findTools(ctx context.Context, q *query) ([]*catalog.Tool, erro
 	return found, nil
 }
 
-func (s *server) toolFilter(ctx context.Context, q *query) (*toolFilter, error) {
+func (s *server) toolFilter(ctx context.Context, q *Query) (*toolFilter, error) {
 	project := callerOf(ctx).principal.ProjectID
 	important, err := q.flag("important")
 	if err != nil {
@@ -261,7 +261,7 @@ func (s *server) toolFilter(ctx context.Context, q *query) (*toolFilter, error) 
 }
 
 // version gives the version that the query asks of a toolkit.
-func (q *query) version(slug string) string {
+func (q *Query) version(slug string) string {
 	if v := q.pairs("toolkit_versions")[slug]; v != "" {
 		return v
 	}
@@ -270,7 +270,7 @@ func (q *query) version(slug string) string {
 
 type toolPath struct {
 	ToolSlug string `path:"tool_slug"`
-	query
+	Query
 }
 
 func (s *server) getTool(ctx context.Context, in *toolPath) (toolOut, error) {
@@ -310,11 +310,10 @@ type executeToolBody struct {
 }
 
 type executeToolOut struct {
-	Data        json.RawMessage  `json:"data"`
-	Error       *string          `json:"error"`
-	Successful  bool             `json:"successful"`
-	LogID       string           `json:"log_id"`
-	SessionInfo *json.RawMessage `json:"session_info"`
+	Data       object  `json:"data"`
+	Error      *string `json:"error"`
+	Successful bool    `json:"successful"`
+	LogID      string  `json:"log_id"`
 }
 
 func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToolOut, error) {

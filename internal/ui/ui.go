@@ -178,10 +178,11 @@ func (p *pages) parse(w http.ResponseWriter, r *http.Request) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(formTime)) // not every writer has a connection
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	err := r.ParseForm()
-	_ = conn.SetReadDeadline(time.Time{})
 	if err == nil {
+		_ = conn.SetReadDeadline(time.Time{}) // it would end the check too
 		return true
 	}
+	w.Header().Set("Connection", "close") // the rest may never come
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		p.notice(w, http.StatusRequestEntityTooLarge, "That is too much", "What was typed is far longer than any credential. Go back and check it.")
