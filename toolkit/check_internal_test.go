@@ -135,4 +135,7 @@ func TestReflectedSchemasNeedNoSecondValidation(t *testing.T) {
 	if b.incomplete {
 		t.Errorf("the checker does not know all of %v", doc)
 	}
+	if _, err := resolve(doc); err != nil {
+		t.Errorf("the complete validator refuses it: %v", err)
+	}
 }

@@ -33,6 +33,15 @@ func compile(input json.RawMessage, closed bool) (func(json.RawMessage) (json.Ra
 	if doc["type"] != "object" {
 		return nil, errors.New(`the input schema must have "type":"object"`)
 	}
+	b := checkerBuilder{closed: closed}
+	v := &validator{}
+	if closed {
+		// Reflected schemas are inline and sound; only their keywords may go
+		// beyond the checker.
+		if v.root = b.build(doc); !b.incomplete {
+			return v.validate, nil
+		}
+	}
 	schemas, err := refuseLoops(doc)
 	if err != nil {
 		return nil, err
@@ -42,8 +51,9 @@ func compile(input json.RawMessage, closed bool) (func(json.RawMessage) (json.Ra
 	if err != nil {
 		return nil, err
 	}
-	b := checkerBuilder{closed: closed}
-	v := &validator{root: b.build(doc)}
+	if v.root == nil {
+		v.root = b.build(doc)
+	}
 	if b.incomplete {
 		v.complete = resolved
 	}

@@ -168,6 +168,9 @@ func normalise(s *jsonschema.Schema) *jsonschema.Schema {
 
 // isBoolean says whether s marshals to true or false.
 func isBoolean(s *jsonschema.Schema) bool {
+	if s.Type != "" || s.Description != "" {
+		return false // marshalling is dear, and this is nearly every schema
+	}
 	data, err := s.MarshalJSON()
 	return err == nil && (string(data) == "true" || string(data) == "false")
 }

@@ -136,13 +136,13 @@ func TestUnusableTypesPanic(t *testing.T) {
 		want string
 	}{
 		{"recursive", func() {
-			toolkit.Read("TEST_X", "X", "X", toolkit.About{}, func(context.Context, noClient, node) (struct{}, error) { return struct{}{}, nil })
+			toolkit.Bind(newNoClient, toolkit.Read("TEST_X", "X", "X", toolkit.About{}, func(context.Context, noClient, node) (struct{}, error) { return struct{}{}, nil }))
 		}, "contains itself"},
 		{"not an object", func() {
-			toolkit.Read("TEST_X", "X", "X", toolkit.About{}, func(context.Context, noClient, string) (struct{}, error) { return struct{}{}, nil })
+			toolkit.Bind(newNoClient, toolkit.Read("TEST_X", "X", "X", toolkit.About{}, func(context.Context, noClient, string) (struct{}, error) { return struct{}{}, nil }))
 		}, "not a struct"},
 		{"unknown file", func() {
-			toolkit.Read("TEST_X", "X", "X", toolkit.About{Uploadable: []string{"nope"}}, func(context.Context, noClient, struct{}) (struct{}, error) { return struct{}{}, nil })
+			toolkit.Bind(newNoClient, toolkit.Read("TEST_X", "X", "X", toolkit.About{Uploadable: []string{"nope"}}, func(context.Context, noClient, struct{}) (struct{}, error) { return struct{}{}, nil }))
 		}, `no property "nope"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -239,6 +239,27 @@ func TestValidateRefuses(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRunExplainsWhatTheTypeDoesNotTake(t *testing.T) {
+	t.Parallel()
+	type in struct {
+		N  int       `json:"n,omitempty"`
+		At time.Time `json:"at,omitzero"`
+	}
+	tool := toolkit.Bind(newNoClient, toolkit.Read("TEST_X", "X", "X.", toolkit.About{},
+		func(context.Context, noClient, in) (struct{}, error) { return struct{}{}, nil }))[0]
+	for args, field := range map[string]string{`{"n":9999999999999999999}`: "n", `{"at":"yesterday"}`: ""} {
+		valid, err := tool.Validate(json.RawMessage(args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tool.Run(t.Context(), &toolkit.Call{}, valid)
+		var e *toolkit.Error
+		if !errors.As(err, &e) || e.Kind != toolkit.KindInvalid || e.Field != field || strings.Contains(e.Error(), "Go ") {
+			t.Errorf("%s: got %#v", args, err)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package toolkit
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"sync"
 )
 
 // Tool is one thing an agent can do. Make it with Read, Create, Update or
@@ -125,8 +127,15 @@ func (s Scopes) Names() []string {
 
 // Op is a tool that still needs the client its function takes; Bind supplies it.
 type Op[C any] struct {
-	tool Tool
-	run  func(ctx context.Context, c C, args json.RawMessage) (*Result, error)
+	tool    Tool
+	schemas func() schemas // reflected at the first Bind, not when the program starts
+	run     func(ctx context.Context, c C, args json.RawMessage) (*Result, error)
+}
+
+// schemas are what is reflected from a function's types.
+type schemas struct {
+	input, output json.RawMessage
+	validate      func(json.RawMessage) (json.RawMessage, error)
 }
 
 // Func is the function of a tool: the client of its toolkit and its validated
@@ -161,11 +170,14 @@ func Idempotent[C any](op Op[C]) Op[C] {
 	return op
 }
 
-// Bind turns operations into tools: newClient makes the client of one call.
+// Bind turns operations into tools: newClient makes the client of one call. It
+// panics on an input or output type that has no usable schema: that is a
+// mistake in the toolkit's source, found by any test.
 func Bind[C any](newClient func(*Call) (C, error), ops ...Op[C]) []Tool {
 	tools := make([]Tool, 0, len(ops))
 	for _, op := range ops {
-		t := op.tool
+		t, s := op.tool, op.schemas()
+		t.Input, t.Output, t.validate = s.input, s.output, s.validate
 		t.run = func(ctx context.Context, call *Call, args json.RawMessage) (*Result, error) {
 			c, err := newClient(call)
 			if err != nil {
@@ -193,23 +205,22 @@ func Raw(slug, name, description string, about About, hints Hints, input, output
 	}, nil
 }
 
-// newOp reflects In and Out once. It panics on a type that has no usable
-// schema: that is a mistake in the toolkit's source, found by any test.
+// newOp keeps what is needed to reflect In and Out once, later.
 func newOp[C, In, Out any](slug, name, description string, about About, hints Hints, f Func[C, In, Out]) Op[C] {
-	input, output := reflectInput[In](about), reflectOutput[Out](about)
-	validate, err := compile(input, true)
-	if err != nil {
-		panic("toolkit: " + slug + ": " + err.Error())
-	}
 	return Op[C]{
-		tool: Tool{
-			Slug: slug, Name: name, Description: description, About: about, Hints: hints,
-			Input: input, Output: output, validate: validate,
-		},
+		tool: Tool{Slug: slug, Name: name, Description: description, About: about, Hints: hints},
+		schemas: sync.OnceValue(func() schemas {
+			s := schemas{input: reflectInput[In](about), output: reflectOutput[Out](about)}
+			var err error
+			if s.validate, err = compile(s.input, true); err != nil {
+				panic("toolkit: " + slug + ": " + err.Error())
+			}
+			return s
+		}),
 		run: func(ctx context.Context, c C, args json.RawMessage) (*Result, error) {
 			var in In
 			if err := json.Unmarshal(args, &in); err != nil {
-				return nil, &Error{Kind: KindInvalid, Message: "arguments do not fit the input schema: " + err.Error()}
+				return nil, unfit(err)
 			}
 			out, err := f(ctx, c, in)
 			if err != nil {
@@ -218,4 +229,14 @@ func newOp[C, In, Out any](slug, name, description string, about About, hints Hi
 			return newResult(out)
 		},
 	}
+}
+
+// unfit explains arguments that the schema takes and the Go type does not: a
+// number out of range, a text that is no time.
+func unfit(err error) *Error {
+	var ute *json.UnmarshalTypeError
+	if errors.As(err, &ute) {
+		return &Error{Kind: KindInvalid, Field: ute.Field, Message: ute.Field + ": the value is out of range or of the wrong type", Cause: err}
+	}
+	return &Error{Kind: KindInvalid, Message: "The arguments do not fit the input schema.", Cause: err}
 }
