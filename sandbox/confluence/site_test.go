@@ -140,19 +140,21 @@ func TestHTMLAndTenant(t *testing.T) {
 	s := newSite(t, confluence.Options{Seed: true})
 	p, _ := s.PageByTitle("MKT", "Q3 Planning")
 	links := s.must(200, "GET", "/wiki/api/v2/pages/"+p.ID, nil)
-	for _, path := range []string{links.str("_links.webui"), "/spaces/MKT/overview", "/spaces/ENG", "/"} {
+	for _, path := range []string{links.str("_links.webui"), "/spaces/MKT/overview", "/spaces/ENG", "/", "/spaces/ENG/pages/" + p.ID} {
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/wiki"+path, nil))
 		if w.Code != 200 || !strings.Contains(w.Body.String(), "This is a sandbox") {
 			t.Errorf("GET /wiki%s = %d", path, w.Code)
 		}
 	}
-	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/wiki"+links.str("_links.tinyui"), nil))
-	if w.Code != 302 || w.Header().Get("Location") != "/wiki"+links.str("_links.webui") {
-		t.Errorf("tiny link = %d %q", w.Code, w.Header().Get("Location"))
+	for _, path := range []string{links.str("_links.tinyui"), "/pages/viewpage.action?pageId=" + p.ID} {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/wiki"+path, nil))
+		if w.Code != 302 || w.Header().Get("Location") != "/wiki"+links.str("_links.webui") {
+			t.Errorf("%s leads to %d %q", path, w.Code, w.Header().Get("Location"))
+		}
 	}
-	w = httptest.NewRecorder()
+	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/_edge/tenant_info", nil))
 	if want := `{"cloudId":"` + s.CloudID() + `"}`; w.Body.String() != want {
 		t.Errorf("tenant_info = %s, want %s", w.Body.String(), want)

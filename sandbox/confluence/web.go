@@ -15,11 +15,13 @@ func sortedIDs[V any](m map[int64]V) []int64 { return slices.Sorted(maps.Keys(m)
 
 // webPage is what the plain HTML of the site shows.
 type webPage struct {
-	Title, Space, Meta string
-	Body               template.HTML
-	Links              []webLink
-	Labels             []string
-	Comments           []webComment
+	Title, Meta string
+	Up          []webLink // the way down to this page
+	Body        template.HTML
+	Links       []webLink // pages below
+	Posts       []webLink // blog posts, on a space's homepage
+	Labels      []string
+	Comments    []webComment
 }
 
 type webLink struct{ Title, Href string }
@@ -41,10 +43,11 @@ pre{background:#f4f5f7;padding:.8rem;overflow:auto}.confluence-information-macro
 .status-macro{background:#dfe1e6;border-radius:3px;padding:0 .3rem;font-size:.75rem;font-weight:700}
 </style></head><body>
 <p class="note" role="note">This is a sandbox: a Confluence in memory. Nothing here is real, and nothing is kept.</p>
-<p class="meta">{{.Space}}</p><h1>{{.Title}}</h1><p class="meta">{{.Meta}}</p>
+<nav class="meta" aria-label="Breadcrumb">{{range .Up}}<a href="{{.Href}}">{{.Title}}</a> / {{end}}</nav><h1>{{.Title}}</h1><p class="meta">{{.Meta}}</p>
 <main>{{.Body}}</main>
 {{if .Labels}}<p>{{range .Labels}}<span class="label">{{.}}</span>{{end}}</p>{{end}}
-{{if .Links}}<ul>{{range .Links}}<li><a href="{{.Href}}">{{.Title}}</a></li>{{end}}</ul>{{end}}
+{{if .Links}}<h2>Pages</h2><ul>{{range .Links}}<li><a href="{{.Href}}">{{.Title}}</a></li>{{end}}</ul>{{end}}
+{{if .Posts}}<h2>Blog</h2><ul>{{range .Posts}}<li><a href="{{.Href}}">{{.Title}}</a></li>{{end}}</ul>{{end}}
 {{if .Comments}}<h2>Comments</h2>{{range .Comments}}<article><p class="meta">{{.Author}}</p>{{.Body}}</article>{{end}}{{end}}
 </body></html>
 `))
@@ -58,6 +61,7 @@ func (s *Sandbox) pagesHTML(mux *http.ServeMux) {
 	mux.HandleFunc("GET /wiki/spaces/{key}/overview", s.webSpace)
 	mux.HandleFunc("GET /wiki/spaces/{key}", s.webSpace)
 	mux.HandleFunc("GET /wiki/x/{tiny}", s.webTiny)
+	mux.HandleFunc("GET /wiki/pages/viewpage.action", s.webByID)
 	mux.HandleFunc("GET /wiki/{$}", s.webHome)
 	mux.HandleFunc("GET /wiki", s.webHome)
 }
@@ -93,8 +97,15 @@ func (s *Sandbox) webOf(x *content) webPage {
 	c := &call{Sandbox: s, me: nobody}
 	v := x.current()
 	p := webPage{Title: v.title, Meta: "by " + s.st.displayName(v.authorID) + " · version " + strconv.Itoa(v.number) + " · " + v.at.Format("2 January 2006")}
+	p.Up = []webLink{{"Spaces", "/wiki"}}
 	if sp := s.st.spaces[x.spaceID]; sp != nil {
-		p.Space = sp.name
+		p.Up = append(p.Up, webLink{sp.name, "/wiki/spaces/" + sp.key})
+		if sp.homepageID == x.id {
+			p.Posts = s.webPosts(sp)
+		}
+	}
+	for _, a := range s.st.ancestors(x) {
+		p.Up = append(p.Up, webLink{a.title(), "/wiki" + s.st.webui(a)})
 	}
 	p.Body = viewHTML(c, x)
 	for _, id := range s.st.children[x.id] {
@@ -109,6 +120,22 @@ func (s *Sandbox) webOf(x *content) webPage {
 		p.Comments = append(p.Comments, webComment{s.st.displayName(k.authorID), viewHTML(c, k)})
 	}
 	return p
+}
+
+// webPosts lists the blog posts of a space, the newest first.
+func (s *Sandbox) webPosts(sp *space) []webLink {
+	var posts []*content
+	for _, id := range s.st.order {
+		if x := s.st.contents[id]; x.typ == typeBlog && x.spaceID == sp.id && x.status == statusCurrent {
+			posts = append(posts, x)
+		}
+	}
+	slices.SortFunc(posts, func(a, b *content) int { return b.createdAt.Compare(a.createdAt) })
+	var out []webLink
+	for _, x := range posts[:min(len(posts), defaultLimit)] {
+		out = append(out, webLink{x.title(), "/wiki" + s.st.webui(x)})
+	}
+	return out
 }
 
 // viewHTML renders a body. The renderer leaves out scripts, handlers and
@@ -134,8 +161,18 @@ func (s *Sandbox) webSpace(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) webTiny(w http.ResponseWriter, r *http.Request) {
+	s.webRedirect(w, r, fromTiny(r.PathValue("tiny")))
+}
+
+// webByID serves the old address of a page, viewpage.action?pageId=.
+func (s *Sandbox) webByID(w http.ResponseWriter, r *http.Request) {
+	id, _ := strconv.ParseInt(r.URL.Query().Get("pageId"), 10, 64) // 0 is nothing's id
+	s.webRedirect(w, r, id)
+}
+
+func (s *Sandbox) webRedirect(w http.ResponseWriter, r *http.Request, id int64) {
 	s.mu.RLock()
-	x := s.st.contents[fromTiny(r.PathValue("tiny"))]
+	x := s.st.contents[id]
 	target := ""
 	if x != nil && s.st.visible(x, nobody) {
 		target = "/wiki" + s.st.webui(x)

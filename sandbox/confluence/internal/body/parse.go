@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -136,7 +137,7 @@ func (p *parser) token(tok xml.Token) error {
 			if strings.HasPrefix(an, "xmlns") {
 				continue
 			}
-			if n.Attr(an) != "" {
+			if slices.ContainsFunc(n.Attrs, func(x Attr) bool { return x.Name == an }) {
 				return p.fail("Duplicate attribute '" + an + "'")
 			}
 			n.Attrs = append(n.Attrs, Attr{Name: an, Value: a.Value})
