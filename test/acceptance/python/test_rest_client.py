@@ -1,0 +1,150 @@
+"""The generated REST client with strict response validation: every answer must be exactly of its type."""
+
+import os
+
+import composio_client
+import pytest
+from composio_client import Composio
+
+
+def fields(item):
+    return set(item.to_dict())
+
+
+@pytest.fixture
+def api(router):
+    return Composio(api_key=router.key, base_url=router.url, max_retries=0, _strict_response_validation=True)
+
+
+@pytest.fixture
+def session(api):
+    return api.tool_router.session.create(user_id="user_123", toolkits={"enable": ["confluence"]})
+
+
+def test_sessions(api, router):
+    made = api.tool_router.session.create(
+        user_id="user_123",
+        toolkits={"enable": ["confluence"]},
+        tools={"confluence": {"disable": ["CONFLUENCE_DELETE_PAGE"]}},
+        tags={"disable": ["destructiveHint"]},
+        preload={"tools": ["CONFLUENCE_GET_SPACES"]},
+        manage_connections={"enable": True, "enable_wait_for_connections": True},
+        multi_account={"enable": True, "max_accounts_per_toolkit": 3, "require_explicit_selection": True},
+        workbench={"enable": True},
+    )
+    assert made.mcp.type == "http"
+    assert made.mcp.url == f"{router.url}/tool_router/{made.session_id}/mcp"
+    assert made.config.toolkits.enabled == ["confluence"]
+    assert made.config.workbench.enable is False  # asked for, not offered
+    assert "COMPOSIO_REMOTE_WORKBENCH" not in made.tool_router_tools
+    assert "COMPOSIO_WAIT_FOR_CONNECTIONS" in made.tool_router_tools
+
+    got = api.tool_router.session.retrieve(made.session_id)
+    assert got.config.to_dict() == made.config.to_dict()
+
+    patched = api.tool_router.session.patch(made.session_id, search={"enable": False})
+    assert patched.config_version == made.config_version + 1
+    assert "COMPOSIO_SEARCH_TOOLS" not in patched.tool_router_tools
+    with pytest.raises(composio_client.ConflictError):
+        api.tool_router.session.patch(made.session_id, search={"enable": True}, extra_body={"expected_config_version": made.config_version})
+
+    attached = api.tool_router.session.attach(made.session_id)
+    assert attached.session_id == made.session_id
+
+
+def test_a_deleted_session_is_gone(api, session):
+    api.delete(f"/api/v3.1/tool_router/session/{session.session_id}", cast_to=object)
+    with pytest.raises(composio_client.NotFoundError):
+        api.tool_router.session.retrieve(session.session_id)
+
+
+def test_tools_of_a_session(api, session):
+    listed = api.tool_router.session.tools(session.session_id)
+    assert [t.slug for t in listed.items] == session.tool_router_tools
+    preloaded = api.tool_router.session.create(user_id="u", toolkits={"enable": ["confluence"]}, preload={"tools": "all"})
+    direct = [t.slug for t in api.tool_router.session.tools(preloaded.session_id).items if t.slug.startswith("CONFLUENCE_")]
+    assert len(direct) == 24
+    assert direct == sorted(direct)
+
+
+def test_toolkits_of_a_session(api, session):
+    api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_CURRENT_USER")
+    (toolkit,) = api.tool_router.session.toolkits(session.session_id, toolkits=["confluence"]).items
+    assert toolkit.connected_account.status == "ACTIVE"
+    assert api.tool_router.session.toolkits(session.session_id, is_connected=True).total_items == 1
+
+
+def test_running_tools(api, session):
+    spaces = api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_SPACES", arguments={"limit": 100})
+    assert spaces.error is None
+    assert "Marketing" in {s["name"] for s in spaces.data["results"]}
+    gone = api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_PAGE_BY_ID", arguments={"id": "1"})
+    assert "CONFLUENCE_SEARCH_CONTENT" in gone.error
+    meta = api.tool_router.session.execute_meta(
+        session.session_id, slug="COMPOSIO_MULTI_EXECUTE_TOOL",
+        arguments={"tools": [{"tool_slug": "CONFLUENCE_GET_CURRENT_USER", "arguments": {}}], "sync_response_to_workbench": False},
+    )
+    assert meta.data["success_count"] == 1
+    with pytest.raises(composio_client.BadRequestError, match="idd"):
+        api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_PAGE_BY_ID", arguments={"idd": 1})
+    with pytest.raises(composio_client.NotFoundError):
+        api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_NO_SUCH_TOOL")
+
+
+def test_search(api, session):
+    found = api.tool_router.session.search(session.session_id, queries=[{"use_case": "add a label to a page"}, {"use_case": "zxqv"}])
+    assert found.results[0].primary_tool_slugs[0] == "CONFLUENCE_ADD_CONTENT_LABEL"
+    assert set(found.results[0].primary_tool_slugs) <= set(found.tool_schemas)
+    assert found.results[1].primary_tool_slugs == []
+
+
+def test_connecting(api, session, router):
+    link = api.tool_router.session.link(session.session_id, toolkit="confluence", callback_url="https://app.example.com/cb")
+    assert link.redirect_url.startswith(f"{router.url}/link/lt_")
+    account = api.connected_accounts.retrieve(link.connected_account_id)
+    assert account.status == "INITIATED"
+    listed = api.connected_accounts.list(user_ids=["user_123"], toolkit_slugs=["confluence"], statuses=["INITIATED"])
+    assert [a.id for a in listed.items] == [account.id]
+
+    config = api.auth_configs.create(toolkit={"slug": "confluence"}, auth_config={"type": "use_custom_auth", "auth_scheme": "API_KEY", "credentials": {}})
+    again = api.link.create(auth_config_id=config.auth_config.id, user_id="user_123")
+    assert again.link_token.startswith("lt_")
+    assert config.auth_config.id in {c.id for c in api.auth_configs.list(toolkit_slug="confluence").items}
+    assert api.auth_configs.retrieve(config.auth_config.id).auth_scheme == "API_KEY"
+    api.connected_accounts.delete(account.id)
+    with pytest.raises(composio_client.NotFoundError):
+        api.connected_accounts.retrieve(account.id)
+
+
+def test_the_catalogue(api):
+    (toolkit,) = api.toolkits.list().items
+    assert (toolkit.slug, toolkit.meta.tools_count) == ("confluence", 24)
+    detail = api.toolkits.retrieve("confluence")
+    assert {d.mode for d in detail.auth_config_details} == {"API_KEY"}
+    assert api.toolkits.retrieve_categories().items
+    tools = api.tools.list(toolkit_slug="confluence", limit=9999)
+    assert tools.total_items == 24
+    assert 5 <= api.tools.list(toolkit_slug="confluence", important="true").total_items < 24
+    one = api.tools.retrieve("CONFLUENCE_GET_PAGE_BY_ID")
+    assert one.input_parameters["type"] == "object"
+    assert one.slug in api.tools.retrieve_enum()
+    with pytest.raises(composio_client.NotFoundError):
+        api.tools.retrieve("CONFLUENCE_NO_SUCH_TOOL")
+
+
+def test_running_a_tool_outside_a_session(api):
+    me = api.tools.execute("CONFLUENCE_GET_CURRENT_USER", user_id="user_123", arguments={})
+    assert me.successful and me.error is None
+    assert me.data["displayName"] == "user_123"
+
+
+def test_pages_of_a_list(api):
+    first = api.tools.list(toolkit_slug="confluence", limit=10)
+    assert (len(first.items), first.current_page, first.total_pages) == (10, 1, 3)
+    last = api.tools.list(toolkit_slug="confluence", limit=10, cursor=api.tools.list(toolkit_slug="confluence", limit=10, cursor=first.next_cursor).next_cursor)
+    assert (len(last.items), last.next_cursor) == (4, None)
+
+
+def test_a_wrong_key(router):
+    with pytest.raises(composio_client.AuthenticationError, match="x-api-key|valid"):
+        Composio(api_key="ak_wrong_" + os.urandom(8).hex(), base_url=router.url, max_retries=0).toolkits.list()
