@@ -70,6 +70,9 @@ func baseURLError(err error) error {
 		return domain.Internal("making the account's address", err)
 	}
 	e := domain.Invalid(te.Field, "%s", te.Message)
+	if te.Field != "" {
+		e.Message = te.Field + ": " + te.Message
+	}
 	e.Fix = te.Fix
 	return e.WithCause(te)
 }

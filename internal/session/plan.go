@@ -45,7 +45,9 @@ func (s *Service) plan(ctx context.Context, h *Handle, r *FoundResult, states []
 		r.Steps = append(r.Steps, "This changes or removes what is there: make sure that it is the right one.")
 	}
 	for _, t := range append(slices.Clone(r.Primary), r.Related...) {
-		r.Pitfalls = append(r.Pitfalls, t.Pitfalls...)
+		for _, p := range t.Pitfalls {
+			r.Pitfalls = append(r.Pitfalls, t.Slug+": "+p)
+		}
 	}
 	r.Pitfalls = unique(r.Pitfalls)
 	r.Pitfalls = r.Pitfalls[:min(len(r.Pitfalls), maxPitfalls)]
@@ -83,7 +85,7 @@ func guidance(r *FoundResult, best *catalog.Tool) string {
 	if len(r.Primary) == 1 {
 		return best.Slug + " fits best."
 	}
-	return best.Slug + " fits best; " + strings.Join(slugsOf(r.Primary[1:]), " and ") + " fit nearly as well: choose by their descriptions."
+	return best.Slug + " fits best; nearly as well: " + strings.Join(slugsOf(r.Primary[1:]), ", ") + ". Choose by their descriptions."
 }
 
 // isID says whether an argument names a thing that must be looked up.
@@ -113,8 +115,8 @@ func fold(s string) string {
 }
 
 // finder gives the allowed tool of the same toolkit that is likeliest to find
-// the thing which arg names: it reads, needs no id itself, and searches or is
-// about such things.
+// the thing which arg names: it reads, needs no id itself, and lists such things or
+// searches.
 func (s *Service) finder(ctx context.Context, h *Handle, of *catalog.Tool, arg string) *catalog.Tool {
 	noun := strings.ToUpper(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(arg), "s"), "id"), "_"))
 	var best *catalog.Tool
@@ -128,8 +130,8 @@ func (s *Service) finder(ctx context.Context, h *Handle, of *catalog.Tool, arg s
 		if slices.Contains(words, "SEARCH") || slices.Contains(words, "FIND") {
 			score += 3
 		}
-		if noun != "" && (slices.Contains(words, noun) || slices.Contains(words, noun+"S")) {
-			score += 3
+		if noun != "" && slices.Contains(words, noun+"S") { // a list of such things
+			score += 5
 		}
 		if score == 0 {
 			continue

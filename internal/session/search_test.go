@@ -55,7 +55,7 @@ func TestSearchTools(t *testing.T) {
 	if !strings.Contains(plan, "find it with NOTES_SEARCH_NOTES") || !strings.Contains(plan, "Call NOTES_DELETE_NOTE with note_id") {
 		t.Errorf("plan %s", plan)
 	}
-	if diff := cmp.Diff([]string{"A note that is removed does not come back."}, first.Pitfalls); diff != "" {
+	if diff := cmp.Diff([]string{"NOTES_DELETE_NOTE: A note that is removed does not come back."}, first.Pitfalls); diff != "" {
 		t.Error(diff)
 	}
 	if out.Results[1].Error == nil || len(out.Results[1].Primary) != 0 {
