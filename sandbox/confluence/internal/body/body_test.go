@@ -183,7 +183,7 @@ func TestView(t *testing.T) {
 // and what is stored does not change when it is stored again.
 func TestWikiIsAlwaysWellFormed(t *testing.T) {
 	piece := rapid.SampledFrom([]string{
-		"h1. ", "* ", "** ", "# ", "||", "|", "{code}", "{info}", "{toc}", "[", "]", "{{", "}}", "*", "_", "\n", "\n", "[] ", "&", "<", "a", "b c", "\x00", "é", "{status:title=x|colour=Red}", "http://x.y",
+		"h1. ", "* ", "** ", "# ", "||", "|", "{code}", "{info}", "{toc}", "[", "]", "{{", "}}", "*", "_", "\n", "\n", "[] ", "&", "<", "a", "b c", "\x00", "\x1b", "\r\n", "é", "{status:title=x|colour=Red}", "http://x.y",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		src := strings.Join(rapid.SliceOfN(piece, 0, 40).Draw(t, "pieces"), "")

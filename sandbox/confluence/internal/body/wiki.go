@@ -10,7 +10,14 @@ import (
 // task items, code, quote, information panels and inline marks. Macros that it does not
 // know become structured macros of the same name, as the server does.
 func FromWiki(src string) string {
-	w := wiki{lines: strings.Split(strings.ReplaceAll(src, "\r\n", "\n"), "\n")}
+	// Characters that XML does not allow go; NUL also marks pieces set aside below.
+	src = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, src)
+	w := wiki{lines: strings.Split(src, "\n")}
 	for w.i < len(w.lines) {
 		w.block()
 	}
@@ -241,7 +248,7 @@ func (w *wiki) list() {
 }
 
 var (
-	wikiLink   = regexp.MustCompile(`\[([^\]\[]+)\]`)
+	wikiLink   = regexp.MustCompile(`\[([^\]\[\x00]+)\]`)
 	wikiStatus = regexp.MustCompile(`\{status:([^}]*)\}`)
 	wikiMono   = regexp.MustCompile(`\{\{(.+?)\}\}`)
 	wikiStrong = regexp.MustCompile(`(^|[\s(>])\*([^\s*](?:[^*]*[^\s*])?)\*($|[\s).,;:!?<])`)
@@ -256,7 +263,6 @@ func wikiInline(s string) string {
 		kept = append(kept, html)
 		return fmt.Sprintf("\x00%d\x00", len(kept)-1)
 	}
-	s = strings.ReplaceAll(s, "\x00", "")
 	s = wikiMono.ReplaceAllStringFunc(s, func(m string) string {
 		return keep("<code>" + EscapeText(wikiMono.FindStringSubmatch(m)[1]) + "</code>")
 	})
