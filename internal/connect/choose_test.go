@@ -171,7 +171,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	}
 }
 
-func TestWordIDs(t *testing.T) {
+func TestWordIDsAndTheirBound(t *testing.T) {
 	t.Parallel()
 	w := connecttest.New(t)
 	seen := map[string]bool{}
@@ -185,6 +185,14 @@ func TestWordIDs(t *testing.T) {
 			t.Fatalf("word id %q after %d", id, len(seen))
 		}
 		seen[id] = true
+	}
+	start := connect.Start{ProjectID: connecttest.Project, UserID: "ann", Toolkit: "notes"}
+	if _, err := w.Connect.Initiate(t.Context(), start); code(err) != domain.CodeRateLimited {
+		t.Errorf("one more than can wait: %v", err)
+	}
+	w.Clock.Advance(10 * time.Minute)
+	if _, err := w.Connect.Initiate(t.Context(), start); err != nil {
+		t.Errorf("after the others expired: %v", err)
 	}
 }
 

@@ -38,6 +38,9 @@ func (s *Service) Initiate(ctx context.Context, in Start) (*Initiated, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayWait(ctx, in, tk); err != nil {
+		return nil, err
+	}
 	a := s.newAccount(in, tk, cfg)
 	token := domain.NewSecret(domain.PrefixLink)
 	link := domain.ConnectLink{
@@ -49,6 +52,24 @@ func (s *Service) Initiate(ctx context.Context, in Start) (*Initiated, error) {
 		return nil, err
 	}
 	return &Initiated{Account: a, Token: token, ExpiresAt: link.ExpiresAt}, nil
+}
+
+// maxPending bounds a user's unfinished connections to one toolkit.
+const maxPending = 100
+
+// mayWait refuses one more unfinished connection where there are too many.
+func (s *Service) mayWait(ctx context.Context, in Start, tk *toolkit.Toolkit) error {
+	pending := store.AccountFilter{
+		UserIDs: []string{in.UserID}, Toolkits: []string{tk.Slug}, Statuses: []domain.AccountStatus{domain.AccountInitiated},
+	}
+	_, n, err := s.Accounts(ctx, in.ProjectID, pending, store.Page{Limit: 1})
+	if err != nil || n < maxPending {
+		return err
+	}
+	e := domain.Errorf(domain.CodeRateLimited, "the user has %d unfinished connections to %s already", n, tk.Slug).
+		WithFix("Use one of the links that were given, or wait until they expire.")
+	e.RetryAfter = s.opts.LinkTTL
+	return e
 }
 
 // resolve checks a Start and finds its toolkit and auth config. An auth config
