@@ -243,7 +243,7 @@ func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
 	case http.MethodGet:
 		s.serveEvents(w, r, f, session.transport)
 	default:
-		if _, ok := plainList(msg); ok && session.session.InitializeParams() != nil {
+		if _, ok := plainList(msg, r.Header); ok && session.session.InitializeParams() != nil {
 			s.serveList(w, f, msg, func(l *toolList) []byte { return l.legacy })
 			return
 		}

@@ -144,8 +144,8 @@ func answerList(w http.ResponseWriter, id json.RawMessage, result []byte) {
 
 // plainList says whether a message is a tools/list request that needs nothing
 // but the list. Whatever is odd about a message, the SDK shall say.
-func plainList(f frame) (params map[string]json.RawMessage, ok bool) {
-	if f.method != methodToolsList || f.version != "2.0" || !f.plainID() {
+func plainList(f frame, h http.Header) (params map[string]json.RawMessage, ok bool) {
+	if f.method != methodToolsList || f.version != "2.0" || !f.plainID() || len(h.Values("Last-Event-ID")) > 0 {
 		return nil, false
 	}
 	if len(f.params) == 0 {
@@ -154,9 +154,10 @@ func plainList(f frame) (params map[string]json.RawMessage, ok bool) {
 	if params, ok = object(f.params); !ok {
 		return nil, false
 	}
-	for name := range params {
-		if name != "_meta" {
-			return nil, false // a cursor, or what we do not know
+	for name, value := range params {
+		// Else it is a cursor, or what we do not know.
+		if _, isObject := object(value); name != "_meta" || !isObject {
+			return nil, false
 		}
 	}
 	return params, true
@@ -165,8 +166,8 @@ func plainList(f frame) (params map[string]json.RawMessage, ok bool) {
 // plainModernList is plainList for the modern era: the headers repeat the
 // message, and _meta holds what it must.
 func plainModernList(f frame, h http.Header) bool {
-	params, ok := plainList(f)
-	if !ok || h.Get("Mcp-Method") != methodToolsList || len(h.Values("Last-Event-ID")) > 0 {
+	params, ok := plainList(f, h)
+	if !ok || h.Get("Mcp-Method") != methodToolsList {
 		return false
 	}
 	meta, ok := object(params["_meta"])

@@ -25,6 +25,12 @@ func newTestTools() *testTools {
 	}
 }
 
+// routedSchema asks for headers that repeat arguments of each kind.
+const routedSchema = `{"type":"object","properties":{
+	"region":{"x-mcp-header":"Region","type":"string"},"size":{"type":"integer","x-mcp-header":"Size"},
+	"dry":{"type":"boolean","x-mcp-header":"Dry"},
+	"in":{"type":"object","properties":{"zone":{"type":"string","x-mcp-header":"Zone"}}}}}`
+
 const noArguments = `{"type":"object","properties":{}}`
 
 func (tt *testTools) toolkit(t testing.TB) *toolkit.Toolkit {
@@ -60,6 +66,10 @@ func (tt *testTools) toolkit(t testing.TB) *toolkit.Toolkit {
 				return &toolkit.Result{Data: data}, err
 			}),
 	}
+	tools = append(tools, rawTool(t, "TEST_ROUTED", "Has many routed arguments.", routedSchema, read,
+		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) {
+			return &toolkit.Result{}, nil
+		}))
 	verbatim := rawTool(t, "TEST_VERBATIM", "Answers as it is.", noArguments, read,
 		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) {
 			return &toolkit.Result{
