@@ -71,7 +71,7 @@ func (t *turn) createPage(in intent) (string, error) {
 	html := paragraphs(orElse(in.Text, in.Title))
 	it, err := t.make(tl, values{kind: "page", space: &space, title: in.Title, html: &html, parent: parent}, "create the page “"+in.Title+"”")
 	if err != nil {
-		return "", err
+		return "", t.taken(err, in.Title, space)
 	}
 	said := fmt.Sprintf("I created the page %s%s.", it.link(), inTheSpace(space))
 	if parent != nil {
@@ -81,6 +81,24 @@ func (t *turn) createPage(in intent) (string, error) {
 		said += " Its text is only its title so far; tell me what it should say next time, or write it there."
 	}
 	return t.withLabels(said, it, in.Labels)
+}
+
+// taken says it when a page was not created because there is one already.
+func (t *turn) taken(err error, title string, space item) error {
+	if waits(err) {
+		return err
+	}
+	there, lerr := t.titled(title, "page")
+	if waits(lerr) {
+		return lerr
+	}
+	for _, it := range there {
+		if it.SpaceID == space.ID && lerr == nil {
+			t.note(it)
+			return fail("There is already a page %s%s, so I created none. (%s)", it.link(), inTheSpace(space), t.explain(err))
+		}
+	}
+	return err
 }
 
 func inTheSpace(s item) string {

@@ -9,7 +9,7 @@ import (
 )
 
 // summaryLines is how many sentences a summary has at most.
-const summaryLines = 6
+const summaryLines = 8
 
 func (t *turn) createBlog(in intent) (string, error) {
 	post := values{kind: "blogpost", title: in.Title}
@@ -83,13 +83,25 @@ func (t *turn) source(in intent) (full item, title, note string, err error) {
 		full, err = t.open(it)
 		return full, full.Title, fmt.Sprintf(" It is from “%s”.", full.Title), err
 	}
-	found, err := t.candidates(tg.Title, tg.Kind)
+	found, near, err := t.matches(tg.Title, tg.Kind)
 	if err != nil {
 		return item{}, "", "", err
+	}
+	if len(found) > 0 && len(near) > 0 && tg.Loose && summaryWords.MatchString(tg.Title) {
+		// "the meeting notes" may be the page of that name or any notes of a meeting.
+		return item{}, "", "", which(append(found, near...))
+	}
+	if len(found) == 0 {
+		found = near
 	}
 	words := topicOf(tg.Title)
 	if len(found) == 0 && words != "" && !same(words, tg.Title) {
 		if found, err = t.candidates(words, tg.Kind); err != nil {
+			return item{}, "", "", err
+		}
+	}
+	if len(found) == 0 && tg.Space == "" {
+		if found, tg.Space, err = t.withoutSpace(words, tg.Kind); err != nil {
 			return item{}, "", "", err
 		}
 	}
@@ -120,6 +132,46 @@ func (t *turn) source(in intent) (full item, title, note string, err error) {
 	return full, title, note, nil
 }
 
+// withoutSpace reads "marketing team meeting" as the team meeting in the space
+// Marketing, when there is such a space.
+func (t *turn) withoutSpace(words, kind string) ([]item, string, error) {
+	all, err := t.spaces()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, s := range all {
+		rest := strings.Join(strings.Fields(regexp.MustCompile(`(?i)\b`+regexp.QuoteMeta(s.Title)+`\b`).ReplaceAllString(words, " ")), " ")
+		if rest == "" || same(rest, words) {
+			continue
+		}
+		found, err := t.candidates(rest, kind)
+		if len(found) > 0 || err != nil {
+			return found, s.Title, err
+		}
+	}
+	return nil, "", nil
+}
+
+var newestWords = regexp.MustCompile(`(?i)^(?:last|latest|newest|most recent)\s+`)
+
+// newest locates what is to be read; "the latest X" is the newest of a series.
+func (t *turn) newest(tg target) (item, string, error) {
+	if tg.Focus || tg.Exact != nil || !tg.Loose || !newestWords.MatchString(tg.Title) {
+		it, err := t.locate(tg)
+		return it, "", err
+	}
+	words := newestWords.ReplaceAllString(tg.Title, "")
+	found, err := t.candidates(words, tg.Kind)
+	if err != nil {
+		return item{}, "", err
+	}
+	it, note, err := oneOf(found, target{Title: words, Kind: tg.Kind})
+	if note != "" {
+		note = fmt.Sprintf(" (the newest of %d)", len(found))
+	}
+	return it, note, err
+}
+
 // oneOf chooses the source: the only one, or the newest of a dated series.
 func oneOf(found []item, tg target) (item, string, error) {
 	switch {
@@ -136,11 +188,7 @@ func oneOf(found []item, tg target) (item, string, error) {
 	newest := found[0]
 	for _, it := range found {
 		if stem(it) != stem(newest) || it.Modified == "" {
-			q := &question{slot: "target", choices: found[:min(len(found), 9)], text: "Which one do you mean?"}
-			for i, c := range q.choices {
-				q.text += fmt.Sprintf("\n%d. %s%s", i+1, c.link(), where(c))
-			}
-			return item{}, "", q
+			return item{}, "", which(found)
 		}
 		if later(it, newest) {
 			newest = it
@@ -153,6 +201,15 @@ func oneOf(found []item, tg target) (item, string, error) {
 	return newest, note, nil
 }
 
+// which asks the user to choose.
+func which(found []item) error {
+	q := &question{slot: "target", choices: found[:min(len(found), 9)], text: "Which one do you mean?"}
+	for i, c := range q.choices {
+		q.text += fmt.Sprintf("\n%d. %s%s", i+1, c.link(), where(c))
+	}
+	return q
+}
+
 var isoDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
 
 // later: by the date in the title where both have one, else by the change.
@@ -163,21 +220,21 @@ func later(a, b item) bool {
 	return a.Modified > b.Modified
 }
 
-var summaryOfWords = regexp.MustCompile(`(?i)^(?:an?\s+|the\s+)?(?:short |quick |brief )?(summary|recap|minutes|notes|write-?up|digest) (?:of|from|for|about)\s+(?:the |our |my )?(?:last |latest |most recent )?(.+)$`)
+var summaryOfWords = regexp.MustCompile(`(?i)^(?:an?\s+|the\s+)?(?:short |quick |brief )?(summary|recap|minutes|notes|write-?up|digest) (?:of|from|for|about)\s+(?:the |our |my )?(?:last |latest |newest |most recent )?(.+)$`)
 
 // summaryFirst turns "summary of the team meeting" into "team meeting summary".
 func summaryFirst(s string) string {
 	if m := summaryOfWords.FindStringSubmatch(s); m != nil {
 		return m[2] + " " + m[1]
 	}
-	return regexp.MustCompile(`(?i)^(?:last|latest|most recent)\s+`).ReplaceAllString(s, "")
+	return regexp.MustCompile(`(?i)^(?:last|latest|newest|most recent)\s+`).ReplaceAllString(s, "")
 }
 
 // topicOf is what a summary is about, without the words for summaries.
 func topicOf(s string) string {
 	s = summaryFirst(s)
 	s = summaryWords.ReplaceAllString(s, " ")
-	s = regexp.MustCompile(`(?i)\b(?:last|latest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`).ReplaceAllString(s, " ")
+	s = regexp.MustCompile(`(?i)\b(?:last|latest|newest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`).ReplaceAllString(s, " ")
 	return strings.Join(strings.Fields(s), " ")
 }
 

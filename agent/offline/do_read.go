@@ -3,6 +3,7 @@ package offline
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,7 +34,7 @@ func (t *turn) doRead(in intent) (string, error) {
 }
 
 func (t *turn) readContent(in intent) (string, error) {
-	it, err := t.locate(*in.Target)
+	it, note, err := t.newest(*in.Target)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +42,7 @@ func (t *turn) readContent(in intent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	head := full.link() + ":\n\n"
+	head := full.link() + note + ":\n\n"
 	switch in.Do {
 	case doSummary:
 		lines := summarise(full.Body, summaryLines)
@@ -179,6 +180,24 @@ func (t *turn) showSearch(in intent) (string, error) {
 			return "", err
 		}
 	}
+	if in.Kind != "" { // "the page about X": the one that there is, opened
+		items = slices.DeleteFunc(items, func(it item) bool { return it.Kind != in.Kind })
+		if len(items) == 1 {
+			return t.readContent(intent{Do: doRead, Target: &target{Exact: &items[0]}})
+		}
+	}
+	var named []item
+	for _, it := range items {
+		if same(it.Title, in.Query) && (it.Kind == "page" || it.Kind == "blogpost") {
+			named = append(named, it)
+		}
+	}
+	if len(items) == 1 && (items[0].Kind == "page" || items[0].Kind == "blogpost") {
+		named = items
+	}
+	if len(named) == 1 {
+		t.note(named[0])
+	}
 	return bullets(fmt.Sprintf("I found for “%s”:", in.Query), fmt.Sprintf("I found nothing for “%s”.", in.Query), items), nil
 }
 
@@ -198,7 +217,7 @@ func (t *turn) whoAmI() (string, error) {
 			if mail := text(me["email"]); mail != "" {
 				who += " (" + mail + ")"
 			}
-			return "The connected account is " + who + ".", nil
+			return "You are connected with the account of " + who + ".", nil
 		}
 	}
 	return "", fail("The account's name is not in the answer.")

@@ -6,36 +6,39 @@ const (
 	showVerb = `(?:(?:list|show|get|give|display|fetch|see|read|tell|print|view|which|what|what are|which are|what's|let me see|are there|do we have)(?: me| us)?)`
 	quant    = `(?:(?:all|the|my|our|of|any|available|existing|a list of|every|list of|confluence|wiki|current)\s+)*`
 	thereAre = `(?:\s+(?:are there|do (?:i|we|you) have|exist|can (?:i|you) see|are available|i have|we have|there are|that exist|you can see|have we got))?`
-	things   = `(?:pages?|content|docs?|documents?|anything|something|posts?|articles?|info|information|stuff|notes)`
-	contents = `(?:pages?|content|docs?|documents?|things)`
+	things   = `(?:pages?|blog ?posts?|content|docs?|documents?|anything|something|posts?|articles?|info|information|stuff|notes)`
+	contents = `(?:pages?|content|docs?|documents?|things|everything)`
 )
 
 var (
 	listSpaces = re(`^` + showVerb + `?\s*` + quant + `spaces` + thereAre + `(?:\s+(?:in|on)\s+(?:confluence|the wiki|this site))?$`)
 	listPagesQ = re(`^` + showVerb + `\s+` + quant + contents + `\s+(?:are\s+|is\s+|exist\s+|do we have\s+|does\s+|live\s+)?(?:there\s+)?(?:in|inside|from|within)\s+(?:the |our |my )?(.+?)(?:\s+space)?$`)
+	listPagesO = re(`^` + showVerb + `\s+` + quant + contents + `\s+of\s+(?:the |our |my )?(.+?)\s+space$`)
 	listPagesB = re(`^(?:what(?:'s| is)|what do we have)\s+in\s+(?:the |our |my )?(?:(.+?)\s+space|space\s+(\S+))$`)
 	pagesHas   = re(`^(?:what|which)\s+pages\s+does\s+(?:the |our )?(.+?)\s+space\s+(?:have|contain)$`)
 	spacePages = re(`^` + showVerb + `\s+` + quant + `(\S+(?:\s\S+){0,2}?)\s+(?:space\s+)?pages$`)
 	allPages   = re(`^` + showVerb + `\s+` + quant + `pages` + thereAre + `$`)
 	listBlogs  = re(`^(?:` + showVerb + `\s+)?` + quant + `(?:most\s+)?(?:recent|latest|newest|last|new)?\s*` + `blog ?posts` + thereAre + `(?:\s+(?:are\s+)?(?:there\s+)?(?:in|from|of)\s+(?:the |our |my )?(.+?)(?:\s+space)?)?$`)
-	children   = re(`^` + showVerb + `\s+` + quant + `(?:child|sub)[ -]?pages\s+(?:of|under|does|are under|below)\s+(.+?)(?:\s+have)?$`)
+	children   = re(`^(?:` + showVerb + `\s+)?` + quant + `(?:child|sub)[ -]?pages\s+(?:of|under|does|are under|below)\s+(.+?)(?:\s+have)?$`)
 	pagesUnder = re(`^` + showVerb + `\s+` + quant + `pages\s+(?:are\s+)?(?:under|below|beneath)\s+(.+)$`)
 
 	commentsOf = re(`^(?:` + showVerb + `\s+)?` + quant + `(?:footer )?comments?\s+(?:are there\s+|are\s+|there are\s+)?(?:on|of|for|under|about)\s+(.+)$`)
 	commentsIs = re(`^(?:are there|does)\s+(?:any\s+)?(?:comments\s+on\s+)?(.+?)\s+(?:have\s+(?:any\s+)?comments)$`)
+	commentsDo = re(`^(?:what|which)\s+comments\s+(?:does|has)\s+(.+?)(?:\s+(?:have|got))?$`)
 	peopleSay  = re(`^what\s+(?:do|did)\s+(?:people|others|they|everyone)\s+say\s+(?:about|on)\s+(.+)$`)
 	labelsOf   = re(`^(?:` + showVerb + `\s+)?` + quant + `(?:labels?|tags?)\s+(?:are\s+|is\s+)?(?:on|of|for|attached to|set on)\s+(.+)$`)
 	labelsHas  = re(`^(?:what|which)\s+(?:labels|tags)\s+(?:does|has)\s+(.+?)(?:\s+(?:have|got|carry))?$`)
 	labelledAs = re(`^how\s+is\s+(.+?)\s+(?:labell?ed|tagged)$`)
-	allLabels  = re(`^` + showVerb + `\s+` + quant + `(?:labels|tags)` + thereAre + `$`)
+	allLabels  = re(`^` + showVerb + `\s+` + quant + `(?:labels|tags)` + thereAre + `(?:\s+(?:of|on|in)\s+(?:the|this)\s+(?:whole\s+)?(?:site|wiki))?$`)
 	labelled   = re(`^(?:(?:find|search(?: for)?|list|show|get|give|which|what|display)(?: me| us)?\s+)` + quant + `(?:` + things + `|is|what is)\s*(?:are\s+|is\s+)?(?:that are\s+|which are\s+|that have\s+|which have\s+|have\s+|with\s+)?(?:labell?ed|tagged|(?:the\s+)?(?:label|tag))(?:\s+(?:as|with))?\s+(` + labelOne + `)(?:\s+(?:in|from)\s+(?:the |our )?(.+?)(?:\s+space)?)?$`)
 	withLabel  = re(`^(?:(?:find|list|show|which|what)(?: me| us)?\s+)` + quant + things + `\s+(?:have|has|with|carry)\s+(?:the\s+)?(` + labelOne + `)\s+(?:label|tag)$`)
-	whoAmI     = re(`^(?:who am i(?: logged in as)?|which (?:account|user)(?: (?:is this|am i(?: using)?|is connected))?|whose account is (?:this|connected|it)|what(?:'s| is) my (?:name|account|user ?name|e-?mail)(?: in confluence)?|show my profile)$`)
+	whoAmI     = re(`^(?:who am i(?: logged in as)?|which (?:account|user)(?: (?:is this|am i(?: using| logged in as)?|is connected))?|whose account is (?:this|connected|it)|what(?:'s| is) my (?:name|account|user ?name|e-?mail)(?: in confluence)?|show my profile)$`)
 
 	searchFor  = re(`^(?:search|look|query|find)\s*(?:(?:in\s+)?(?:confluence|the wiki|everything|everywhere)\s*)?(?:for|up)\s+(?:` + things + `\s+)?(?:(?:about|on|mentioning|containing|with|regarding|related to|that mention|which mention)\s+)?(.+)$`)
 	findAbout  = re(`^(?:find|search|show|list|get|give)(?: me| us)?\s+` + quant + things + `\s+(?:about|on|mentioning|containing|regarding|related to|relating to|that (?:mention|contain|talk about)s?|which (?:mention|contain|talk about)s?|matching)\s+(.+)$`)
-	haveAny    = re(`^(?:do (?:we|you|i) have|is there|are there|have we got)\s+(?:(?:any|a|an|some)\s+)?` + things + `\s+(?:about|on|for|mentioning|regarding)\s+(.+)$`)
+	haveAny    = re(`^(?:(?:do (?:we|you|i) have|is there|are there|have we got)\s+(?:(?:any|a|an|some)\s+)?|any\s+)` + things + `\s+(?:about|on|for|mentioning|regarding|that mentions?|which mentions?|that contains?)\s+(.+)$`)
 	whichAbout = re(`^(?:which|what)\s+` + things + `\s+(?:mentions?|contains?|talks? about|are about|is about|covers?|discuss(?:es)?)\s+(.+)$`)
+	readAbout  = re(`^(?:show|open|read|display|get|give|pull up)(?: me| us)?\s+(?:the|that|our)\s+(page|doc|document|blog ?post|post|article)\s+(?:about|on)\s+(.+)$`)
 	whereIs    = re(`^(?:where\s+(?:is|are|can i find|do i find)|find(?: me)?|search|look up)\s+(.+)$`)
 
 	saysAbout = re(`^what\s+does\s+(.+?)\s+say\s+(?:about|on)\s+(.+)$`)
@@ -78,7 +81,7 @@ func (w *words) listing(c string) (in intent, ok, mine bool) {
 	if m := listBlogs.FindStringSubmatch(c); m != nil {
 		return intent{Do: doBlogs, Space: spaceName(w.show(m[1]))}, true, true
 	}
-	for _, r := range []*regexp.Regexp{pagesHas, listPagesQ, listPagesB} {
+	for _, r := range []*regexp.Regexp{pagesHas, listPagesQ, listPagesO, listPagesB} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			name := m[1]
 			if len(m) > 2 && name == "" {
@@ -96,7 +99,7 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 		re *regexp.Regexp
 		do string
 	}{
-		{children, doChildren}, {pagesUnder, doChildren}, {commentsOf, doComments}, {commentsIs, doComments}, {peopleSay, doComments},
+		{children, doChildren}, {pagesUnder, doChildren}, {commentsOf, doComments}, {commentsIs, doComments}, {commentsDo, doComments}, {peopleSay, doComments},
 		{labelsOf, doLabels}, {labelsHas, doLabels}, {labelledAs, doLabels}, {summaryOf, doSummary},
 	} {
 		if m := rule.re.FindStringSubmatch(c); m != nil {
@@ -122,6 +125,11 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 func (w *words) searching(c string) (in intent, ok, mine bool) {
 	if m := spacePages.FindStringSubmatch(c); m != nil && !re(`^(?:recent|latest|newest|my|new|related)$`).MatchString(m[1]) {
 		return intent{Do: doPages, Space: spaceName(w.show(m[1]))}, sure(m[1]), true
+	}
+	if m := readAbout.FindStringSubmatch(c); m != nil {
+		in, ok, mine = w.search(m[2])
+		in.Kind = kindOf(m[1])
+		return in, ok, mine
 	}
 	for _, r := range []*regexp.Regexp{findAbout, haveAny, whichAbout, searchFor} {
 		if m := r.FindStringSubmatch(c); m != nil {

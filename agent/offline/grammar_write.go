@@ -19,17 +19,21 @@ const (
 func re(s string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + s) }
 
 var (
-	frontSpace = re(`^` + `(?:in|inside|within|on|under)\s+(?:the |our |my )?(.+?)\s+space,?\s+(.+)$`)
-	frontKey   = re(`^` + `(?:in|inside|within)\s+(?:the )?space\s+(\S+?),?\s+(` + makeVerb + `\s.+)$`)
-	makePage   = re(`^` + makeVerb + `\s+` + det + `(.*?)\s*\b` + pageNoun + `\b(.*)$`)
-	makeBlog   = re(`^` + makeVerb + `\s+` + det + `(.*?)\s*\b` + blogNoun + `\b(.*)$`)
-	asBlog     = re(`^(?:publish|post|share|turn|convert|make|write up|put|release|summari[sz]e|write|create|use)\s+(.+?)\s+(?:as|into|to|in|for)\s+(?:a|an|the)\s+(?:new |short )?` + blogNoun + `\b(.*)$`)
-	upAsBlog   = re(`^write\s+(.+?)\s+up\s+as\s+(?:a|an)\s+(?:new )?` + blogNoun + `\b(.*)$`)
-	makeChild  = re(`^` + makeVerb + `\s+` + det + `(?:sub|child)[ -]?page\b`)
+	frontSpace  = re(`^` + `(?:in|inside|within|on|under)\s+(?:the |our |my )?(.+?)\s+space,?\s+(.+)$`)
+	frontTarget = re(`^(?:on|under)\s+(.+?),\s*(?:please\s+)?((?:leave|add|post|write|put)\s+(?:a|the))\s+comment\b(.*)$`)
+	frontKey    = re(`^` + `(?:in|inside|within)\s+(?:the )?space\s+(\S+?),?\s+(` + makeVerb + `\s.+)$`)
+	makePage    = re(`^` + makeVerb + `\s+` + det + `(.*?)\s*\b` + pageNoun + `\b(.*)$`)
+	makeBlog    = re(`^` + makeVerb + `\s+` + det + `(.*?)\s*\b` + blogNoun + `\b(.*)$`)
+	asBlog      = re(`^(?:publish|post|share|turn|convert|make|write up|put|release|summari[sz]e|write|create|use)\s+(.+?)\s+(?:as|into|to|in|for)\s+(?:a|an|the)\s+(?:new |short )?` + blogNoun + `\b(.*)$`)
+	upAsBlog    = re(`^write\s+(.+?)\s+up\s+as\s+(?:a|an)\s+(?:new )?` + blogNoun + `\b(.*)$`)
+	makeNamed   = regexp.MustCompile(`^(?i:` + makeVerb + `)\s+(?i:(?:a\s+)?new\s+)?(?i:` + pageNoun + `)\s+[A-Z]`)
+	makeChild   = re(`^` + makeVerb + `\s+` + det + `(?:sub|child)[ -]?page\b`)
 
 	labelTo    = re(`^` + lay + `\s+(?:the |a |an |these |some )?(?:new )?(?:labels?|tags?)\s*:?\s+(` + labelSet + `)\s+(?:to|on|onto|for)\s+(.+)$`)
 	labelName  = re(`^` + lay + `\s+(?:the |a |an )?(?:new )?(?:label|tag)\s+(?:called|named)\s+(` + labelOne + `)\s+(?:to|on|onto|for)\s+(.+)$`)
 	labelFrom  = re(`^` + lay + `\s+(?:the |a |an )?(` + labelSet + `)\s+(?:as\s+(?:a\s+)?)?(?:labels?|tags?)\s+(?:to|on|onto|for)\s+(.+)$`)
+	labelColon = re(`^(?:label|tag)\s+(.+?)\s*:\s*(` + labelSet + `)$`)
+	labelHash  = re(`^` + lay + `\s+(#[\pL\pN_-]+)\s+(?:to|on|onto)\s+(.+)$`)
 	labelAs    = re(`^(?:label|tag|mark|flag)\s+(.+?)\s+(?:as|with)\s+(?:the\s+)?(?:labels?\s+|tags?\s+)?(` + labelSet + `)$`)
 	labelIt    = re(`^(?:label|tag)\s+(.+?\b(?:page|post|doc|document)|it|that|this|` + qt + `)\s+(` + labelSet + `)$`)
 	labelGive  = re(`^give\s+(.+?)\s+(?:the|a|an)\s+(?:label|tag)\s+(` + labelSet + `)$`)
@@ -47,8 +51,19 @@ var (
 	commentThat  = re(`^(.+?(?:\b(?:page|post|it|doc|document)|` + qt + `))\s+that\s+(.+)$`)
 )
 
+// noLabel are words that stand where a label should.
+var noLabel = re(`^(?:an?|the|some|new|this|that|these|labels?|tags?|it|more|another|different|few|any|its|it's|done)?$`)
+
 // statusWords are no labels after "mark … as": they mean something else.
 var statusWords = re(`^(?:drafts?|deleted|archived|private|public|published|read|unread|favou?rite|done|completed?|resolved|restricted|closed|final|finished)$`)
+
+// targetLast moves "on the X page, leave a comment …" into the usual order.
+func targetLast(c string) string {
+	if m := frontTarget.FindStringSubmatch(c); m != nil && !hasVerb(m[1]) {
+		return m[2] + " comment on " + m[1] + m[3]
+	}
+	return c
+}
 
 // spaceLast moves "in the X space," from the beginning to the end.
 func spaceLast(c string) string {
@@ -85,12 +100,12 @@ func (w *words) label(c string, _ *string) (in intent, ok, mine bool) {
 		in.Target = &t
 		return in, good && len(in.Labels) > 0, true
 	}
-	for _, r := range []*regexp.Regexp{labelName, labelTo, labelFrom} {
+	for _, r := range []*regexp.Regexp{labelName, labelTo, labelFrom, labelHash} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			return set(m[1], m[2])
 		}
 	}
-	for _, r := range []*regexp.Regexp{labelAs, labelGive, labelGive2, labelBe, labelAfter, labelIt} {
+	for _, r := range []*regexp.Regexp{labelColon, labelAs, labelGive, labelGive2, labelBe, labelAfter, labelIt} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			if r == labelAs && !re(`^(?:label|tag)`).MatchString(c) && !re(`\b(?:label|tag)`).MatchString(c) && statusWords.MatchString(m[2]) {
 				return in, false, true
@@ -107,9 +122,10 @@ func (w *words) label(c string, _ *string) (in intent, ok, mine bool) {
 func (w *words) labels(s string) []string {
 	var out []string
 	for _, l := range re(`\s*(?:,\s*and\b|,|\band\b|&|\+)\s*`).Split(s, -1) {
-		if l = strings.TrimPrefix(w.show(l), "#"); l != "" {
-			out = append(out, strings.ToLower(l))
+		if l = strings.TrimPrefix(w.show(l), "#"); noLabel.MatchString(l) {
+			return nil
 		}
+		out = append(out, strings.ToLower(l))
 	}
 	return out
 }
@@ -151,6 +167,12 @@ func (w *words) page(c string, text *string) (in intent, ok, mine bool) {
 		return in, false, false
 	}
 	in = intent{Do: doPage, Kind: "page"}
+	switch {
+	case makeChild.MatchString(c):
+		m[2] = re(`^\s*of\s`).ReplaceAllString(m[2], " under ")
+	case makeNamed.MatchString(c): // create page Harbour in …
+		m[2] = " called" + m[2]
+	}
 	in.Text, *text = *text, ""
 	if !w.modifiers(&in, m[2]) {
 		return in, false, true
@@ -158,8 +180,17 @@ func (w *words) page(c string, text *string) (in intent, ok, mine bool) {
 	return in, w.named(&in, m[1]), true
 }
 
+// special words before the noun ask for more than a page.
+var special = re(`\b(?:private|drafts?|hidden|restricted|public|templates?|personal|archived|secret|confidential|shared|locked|live|protected|` +
+	`temporary|several|two|three|four|five|ten|\d+|many|multiple|couple|few|home|landing|similar|same|copy|duplicate|every|each|all)\b`)
+
+var prepositions = re(`\b(?:to|in|into|on|from|for|with|about|under)\b`)
+
 // named takes the words before the noun as title where none was given.
 func (w *words) named(in *intent, desc string) bool {
+	if special.MatchString(desc) || prepositions.MatchString(desc) && !isQuote(desc) {
+		return false
+	}
 	desc = strings.TrimSpace(re(`^(?:called|named|titled)\s+`).ReplaceAllString(strings.TrimSpace(desc), ""))
 	switch {
 	case desc == "":
@@ -231,6 +262,9 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 		return m[1], true
 	}
 	if m := modParent.FindStringSubmatch(rest); m != nil && in.Parent == "" {
+		if at := strings.LastIndex(strings.ToLower(m[2]), " in "); at > 0 && in.Space == "" {
+			in.Space, m[2] = spaceName(w.show(m[2][at+4:])), m[2][:at]
+		}
 		tg, good := w.target(m[2])
 		in.Parent = tg.Title
 		if tg.Focus {
@@ -309,7 +343,7 @@ func (w *words) blog(c string, text *string) (in intent, ok, mine bool) {
 	if !w.modifiers(&in, m[2]) {
 		return in, false, true
 	}
-	if desc := strings.TrimSpace(m[1]); summaryWords.MatchString(desc) && in.Text == "" && in.Target == nil {
+	if desc := strings.TrimSpace(m[1]); summaryWords.MatchString(desc) && !prepositions.MatchString(desc) && in.Text == "" && in.Target == nil {
 		tg, good := w.target(desc)
 		in.Target = &tg
 		return in, good, true

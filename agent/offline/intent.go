@@ -82,6 +82,9 @@ func (t *turn) read() ([]intent, string) {
 	if intents, ok := parse(said); ok {
 		return intents, ""
 	}
+	if in, ok := parseReading(said); ok {
+		return []intent{in}, ""
+	}
 	if waiting {
 		if intents, ok := t.fillSlot(said); ok {
 			return intents, ""
@@ -97,57 +100,94 @@ func parse(said string) ([]intent, bool) {
 	if len(w.quotes) >= maxQuotes || s == "" {
 		return nil, false
 	}
-	s, text, ok := w.cutText(spaceLast(s))
+	s = addText.ReplaceAllString(targetLast(spaceLast(s)), " with the text")
+	s = callIt.ReplaceAllString(s, " called $1")
+	s, last, ok := w.cutBareText(s)
 	if !ok {
 		return nil, false
 	}
 	var out []intent
-	for _, c := range clauses(s) {
+	parts := clauses(s)
+	for i, c := range parts {
+		c, text := w.cutText(tidy(c))
+		if i == len(parts)-1 && last != "" {
+			if text != "" {
+				return nil, false
+			}
+			text = last
+		}
 		in, ok := w.clause(tidy(c), &text)
-		if !ok {
+		if !ok || text != "" { // a text that the clause has no place for
 			return nil, false
 		}
 		out = append(out, in)
 	}
-	if text != "" { // said, but no clause had a place for it
-		return nil, false
-	}
+	out = joined(out)
 	return out, len(out) > 0 && len(out) <= 5
+}
+
+// joined makes one intent of "summarise X and publish it as a blog post".
+func joined(all []intent) []intent {
+	var out []intent
+	for _, in := range all {
+		if n := len(out); n > 0 && out[n-1].Do == doSummary && in.Do == doBlog && in.Target != nil && in.Target.Focus {
+			in.Target, in.Query = out[n-1].Target, "summary"
+			out[n-1] = in
+			continue
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// parseReading reads a request whose title looks like two clauses ("Holidays
+// and leave"); only when it changes nothing.
+func parseReading(said string) (intent, bool) {
+	w := &words{}
+	return w.reading(tidy(w.hide(said)))
 }
 
 var (
 	// A text that is named as such, quoted: the rest of the clause goes on.
 	quotedText = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing|having|using|including)?\s*(?:the |this |a |following |some )*` +
 		`(?:text|contents?|body|words|message|paragraph)(?: (?:of|is|being|as))?\s*[:,]?\s*(` + qt + `)`)
-	saying     = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:(?:that|which|and)\s+)?(?:saying|says?|reads?|reading|stating|states)(?: that)?\s*[:,]?\s*(` + qt + `)`)
+	saying = regexp.MustCompile(`(?i)(?:[,\s]+(?:and\s+)?(?:(?:that|which|and)\s+)?(?:saying|says?|reads?|reading|stating|states)|` +
+		`[,.;\s]+(?:and\s+)?(?:it|the page|the post|the text|the comment)\s+(?:(?:should|must)\s+(?:say|read)|says|reads))(?: that)?\s*[:,]?\s*(` + qt + `)`)
 	afterColon = regexp.MustCompile(`\s*[:—–]\s*(` + qt + `)\s*$`)
 	bareText   = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing)\s+(?:the |this |following )*(?:text|contents?|body|words|message)(?: (?:of|is|being))?\s*:?\s+(.+)$`)
 	bareSaying = regexp.MustCompile(`(?i)[,\s]+(?:(?:that|which)\s+)?(?:saying|says|reads|reading|stating)(?: that)?\s*:?\s+(.+)$`)
 	colonText  = regexp.MustCompile(`\s*:\s+(.+)$`)
+	addText    = regexp.MustCompile(`(?i),?\s+and\s+(?:add|put|write|include|insert|use)\s+(?:the |this |following )*(?:text|contents?|body)\b`)
+	callIt     = regexp.MustCompile(`(?i)(?:,?\s+and\s+(?:call|name|title)\s+it|[.;,?!]\s*(?:its|the)?\s*(?:name|title)\s+(?:is|should be))\s*:?\s+(` + qt + `)`)
+	namesColon = regexp.MustCompile(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`)
 	writes     = regexp.MustCompile(`(?i)^(?:create|make|add|write|publish|post|comment|leave|put|start|prepare|generate|set up|drop|blog|in |on |under )`)
 )
 
-// cutText takes the text of a page, post or comment out of a request.
-func (w *words) cutText(s string) (rest, text string, ok bool) {
-	if !writes.MatchString(s) {
-		return s, "", true
+// cutText takes the quoted text of a page, post or comment out of a clause.
+func (w *words) cutText(c string) (rest, text string) {
+	if !writes.MatchString(c) {
+		return c, ""
 	}
 	for _, re := range []*regexp.Regexp{quotedText, saying, afterColon} {
-		if m := re.FindStringSubmatchIndex(s); m != nil {
-			return strings.TrimSpace(s[:m[0]] + " " + s[m[1]:]), w.show(s[m[2]:m[3]]), true
+		if m := re.FindStringSubmatchIndex(c); m != nil {
+			return strings.TrimSpace(c[:m[0]] + " " + c[m[1]:]), w.show(c[m[2]:m[3]])
 		}
+	}
+	return c, ""
+}
+
+// cutBareText takes an unquoted text off the end of a request. When it may
+// hold another wish, nothing is understood.
+func (w *words) cutBareText(s string) (rest, text string, ok bool) {
+	if !writes.MatchString(s) || quotedText.MatchString(s) || saying.MatchString(s) || afterColon.MatchString(s) {
+		return s, "", true
 	}
 	for _, re := range []*regexp.Regexp{bareText, bareSaying, colonText} {
 		m := re.FindStringSubmatchIndex(s)
-		if m == nil {
+		if m == nil || re == colonText && namesColon.MatchString(s[:m[0]]) { // title: X
 			continue
 		}
-		if re == colonText && regexp.MustCompile(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`).MatchString(s[:m[0]]) {
-			continue // title: X, label: X
-		}
 		text = w.show(s[m[2]:m[3]])
-		// An unquoted text goes to the end; when it may hold another wish, it is
-		// not understood.
 		if anyClause.MatchString(s[m[2]:m[3]]) || strings.Contains(strings.ToLower(text), " space") {
 			return "", "", false
 		}
@@ -165,7 +205,7 @@ func (t *turn) fillSlot(said string) ([]intent, bool) {
 	long := len(strings.Fields(s)) > 12
 	switch t.notes.Asked {
 	case "space":
-		s = regexp.MustCompile(`(?i)^(?:in|into|to|use|put it in|it belongs in|create it in)\s+`).ReplaceAllString(s, "")
+		s = regexp.MustCompile(`(?i)^(?:(?:sorry|no|oh|actually|i mean|i meant),?\s+)*(?:in|into|to|use|put it in|it belongs in|create it in)\s+`).ReplaceAllString(s, "")
 		in.Space = spaceName(s)
 		return open, !long && in.Space != ""
 	case "title":

@@ -71,13 +71,14 @@ func hasQuote(s string) bool {
 
 var (
 	spaces = regexp.MustCompile(`[ \t\r\n]+`)
-	polite = regexp.MustCompile(`(?i)^(?:please|kindly|hey|hi|hello|ok|okay|so|now|also|then|just|well|great|thanks|thank you|perfect|and|` +
-		`can you|could you|would you|will you|can i|could i|may i|i(?:'d| would) like you to|i(?:'d| would) like to|i want you to|i want to|` +
+	polite = regexp.MustCompile(`(?i)^(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|also|then|just|well|great|thanks|thank you|perfect|and|` +
+		`i(?:'d| would) be grateful if you could|i(?:'d| would) appreciate it if you could|i (?:need|want) to know|i(?:'d| would) like to know|` +
+		`can (?:yo)?u|could (?:yo)?u|would you|will you|can i|could i|may i|i(?:'d| would) like you to|i(?:'d| would) like to|i want you to|i want to|` +
 		`i need you to|i need to|we need to|we want to|let's|lets|let us|go ahead and|help me to|help me|be so kind (?:as )?to|would you mind|` +
 		`i(?:'d| would) love to|you should|you can)\b[,!:]?\s+`)
-	trailing = regexp.MustCompile(`(?i)[,\s]+(?:please|thanks|thank you|for me|for us|asap|right away|right now|now|if you can|if possible|would you|will you|ok|okay)$`)
-	wish     = regexp.MustCompile(`(?i)^(?:i|we) (?:need|want|would like)|^(?:i|we)'d like`)
-	thing    = regexp.MustCompile(`(?i)^(?:(?:i|we) (?:need|want|would like)|(?:i|we)'d like) (?:to have )?(a|an|another|a new)\s`)
+	trailing = regexp.MustCompile(`(?i)[,\s]+(?:please|pls|plz|thanks|thank you|for me|for us|asap|right away|right now|now|if you can|if possible|would you|will you|ok|okay)$`)
+	thing    = regexp.MustCompile(`(?i)^(?:(?:(?:i|we) )?(?:need|want|would like)|(?:i|we)'d like) (?:to have )?(a|an|another|a new)\s`)
+	bareNew  = regexp.MustCompile(`(?i)^(?:a )?new (?:page|blog ?post)\b`)
 )
 
 // tidy takes politeness and end marks off a clause.
@@ -90,6 +91,9 @@ func tidy(s string) string {
 		s = polite.ReplaceAllString(s, "")
 		if m := thing.FindStringSubmatch(s); m != nil {
 			s = "create " + m[1] + " " + strings.TrimSpace(s[len(m[0]):])
+		}
+		if bareNew.MatchString(s) {
+			s = "create a " + strings.TrimPrefix(s, "a ")
 		}
 		if s == before {
 			return s
@@ -128,7 +132,7 @@ func clauses(s string) []string {
 // doubtful words in an unquoted title, text or target may mean that more is
 // wanted than the grammar sees.
 var doubtful = regexp.MustCompile(`(?i)\b(?:but|unless|except|instead|not|don't|doesn't|never|if|then|please|because|so that|until|which|who|whose|every|each|` +
-	`all|both|any|using|via|same|similar|like|it|them|they|me|you|your)\b|[,;:?!]|\.\s`)
+	`both|any|using|via|same|similar|like|it|them|they|me|you|your)\b|\ball(?:\s|$)|[,;:?!]|\.\s`)
 
 // sure: quoted, or without a word that makes it doubtful.
 func sure(s string) bool { return isQuote(s) || (s != "" && !doubtful.MatchString(s)) }

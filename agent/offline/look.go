@@ -222,14 +222,21 @@ func where(it item) string {
 // candidates are what the words may mean: exactly titled ones when there are,
 // else those whose titles hold all the words.
 func (t *turn) candidates(title, kind string) ([]item, error) {
+	exact, near, err := t.matches(title, kind)
+	if len(exact) > 0 {
+		return exact, err
+	}
+	return near, err
+}
+
+func (t *turn) matches(title, kind string) (exact, near []item, err error) {
 	hits, err := t.search(title)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hits = slices.DeleteFunc(hits, func(it item) bool {
 		return it.ID == "" || it.Kind != "" && it.Kind != "page" && it.Kind != "blogpost" || kind != "" && it.Kind != "" && it.Kind != kind
 	})
-	var exact, near []item
 	for _, it := range hits {
 		switch {
 		case same(it.Title, title):
@@ -244,14 +251,11 @@ func (t *turn) candidates(title, kind string) ([]item, error) {
 		}
 		more, err := t.titled(title, k)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		exact = append(exact, more...)
 	}
-	if len(exact) > 0 {
-		return exact, nil
-	}
-	return near, nil
+	return exact, near, nil
 }
 
 // inSpace keeps what is in a space. Search results may name the space only by

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"html"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -102,19 +103,38 @@ func plain(storage string, limit int) string {
 	return out
 }
 
-// sentences of a text with the place where each stands; list items are whole.
-func sentences(storage string) []block {
-	var out []block
+// People who were there, and links to elsewhere, are no news; what was decided
+// is the most important.
+var (
+	notNews   = regexp.MustCompile(`(?i)^(?:attendees|participants|present|attending|links|see also|references)\b`)
+	important = regexp.MustCompile(`(?i)\b(?:decisions?|decided|actions?|next steps|results?|outcomes?|goals?|summary|in one sentence)\b`)
+)
+
+// sentence is one statement of a text; weight is that of its section.
+type sentence struct {
+	text   string
+	weight float64
+}
+
+// sentences of a text in its order; list items are whole.
+func sentences(storage string) []sentence {
+	var out []sentence
+	weight := 1.0
 	for _, b := range blocks(storage) {
-		if b.heading {
-			continue
-		}
-		if b.item {
-			out = append(out, b)
-			continue
-		}
-		for _, s := range splitSentences(b.text) {
-			out = append(out, block{text: s})
+		switch {
+		case b.heading && notNews.MatchString(b.text):
+			weight = 0
+		case b.heading && important.MatchString(b.text):
+			weight = 1.5
+		case b.heading:
+			weight = 1
+		case weight == 0:
+		case b.item:
+			out = append(out, sentence{b.text, weight})
+		default:
+			for _, s := range splitSentences(b.text) {
+				out = append(out, sentence{s, weight})
+			}
 		}
 	}
 	return out
@@ -161,7 +181,7 @@ func summarise(storage string, most int) []string {
 		for _, w := range words {
 			sum += float64(freq[w])
 		}
-		score := sum / math.Sqrt(float64(len(words)+1))
+		score := s.weight * sum / math.Sqrt(float64(len(words)+1))
 		if i == 0 {
 			score *= 1.5
 		}
@@ -177,7 +197,7 @@ func summarise(storage string, most int) []string {
 	return out
 }
 
-func texts(all []block) []string {
+func texts(all []sentence) []string {
 	var out []string
 	for _, b := range all {
 		out = append(out, b.text)
