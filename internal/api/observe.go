@@ -17,6 +17,8 @@ func observe(next http.Handler, log *slog.Logger, now func() time.Time) http.Han
 		c := callerOf(r.Context())
 		c.requestID = requestID(r)
 		w.Header().Set("X-Request-Id", c.requestID)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store") // answers hold link tokens and users
 		rec := &recorder{ResponseWriter: w}
 		seen := &c.principal // filled in by authenticate
 		r = r.WithContext(withSeen(withCaller(r.Context(), c), seen))

@@ -60,7 +60,8 @@ const (
 )
 
 func (s *server) sessionTools(ctx context.Context, in *sessionQuery) (page[toolOut], error) {
-	w, err := in.window(defaultPage, maxSessionTools)
+	// Clients that send no limit read one page only: it is the largest.
+	w, err := in.window(maxSessionTools, maxSessionTools)
 	if err != nil {
 		return page[toolOut]{}, err
 	}

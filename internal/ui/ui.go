@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (p *pages) route(w http.ResponseWriter, r *http.Request) {
 // after a form to form-action as well, so the callback's origin is in it.
 func (p *pages) guard(w http.ResponseWriter, callback string) {
 	action := "'self'"
-	if u, err := url.Parse(callback); err == nil && u.Host != "" {
+	if u, err := url.Parse(callback); err == nil && plainHost.MatchString(u.Host) {
 		action += " " + u.Scheme + "://" + u.Host
 	}
 	h := w.Header()
@@ -99,6 +100,10 @@ func (p *pages) guard(w http.ResponseWriter, callback string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Robots-Tag", "noindex")
 }
+
+// plainHost keeps a callback from adding to the policy: Go's URLs may have ";"
+// in their host.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 func (p *pages) show(w http.ResponseWriter, r *http.Request, token string) {
 	form, err := p.connect.Form(r.Context(), token)

@@ -40,6 +40,8 @@ type site struct {
 	project string
 	browser *http.Client
 	later   atomic.Int64 // nanoseconds that the clock is ahead
+	// When set, a check tells held and waits for hold.
+	held, hold chan struct{}
 }
 
 func newSite(t *testing.T) *site {
@@ -48,6 +50,10 @@ func newSite(t *testing.T) *site {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+goodKey {
 			w.WriteHeader(http.StatusUnauthorized)
+		}
+		if s.hold != nil {
+			close(s.held)
+			<-s.hold
 		}
 	}))
 	t.Cleanup(upstream.Close)
@@ -244,6 +250,37 @@ func TestCallback(t *testing.T) {
 	q := to.Query()
 	if done.Status != 303 || to.Host != "app.example:8443" || q.Get("x") != "1" || q.Get("status") != "success" || q.Get("connected_account_id") != account {
 		t.Errorf("redirect: %d %s", done.Status, to)
+	}
+}
+
+func TestCallbackCannotWriteThePolicy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, address := s.begin("jane", "https://app.example;script-src/cb")
+	if csp := s.open(address).Header.Get("Content-Security-Policy"); strings.Contains(csp, "script-src") {
+		t.Errorf("the callback wrote into the policy: %s", csp)
+	}
+}
+
+// TestBusy fills the only place for checks with one that does not end.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server.Config.Handler = ui.New(ui.Options{Connect: s.connect, MaxChecks: 1})
+	_, first := s.begin("jane", "")
+	_, second := s.begin("john", "")
+	s.hold = make(chan struct{})
+	s.held = make(chan struct{})
+	one, two := s.open(first).fill("acme", goodKey), s.open(second).fill("acme", goodKey)
+	done := make(chan page)
+	go func() { done <- s.send(first, one) }()
+	<-s.held
+	if p := s.send(second, two); p.Status != 503 || p.Header.Get("Retry-After") == "" || p.Form.Get("field-subdomain") != "acme" {
+		t.Errorf("the second: %d %s", p.Status, p.Text)
+	}
+	close(s.hold)
+	if p := <-done; p.Status != 200 {
+		t.Errorf("the first: %d %s", p.Status, p.Text)
 	}
 }
 
