@@ -38,7 +38,10 @@ type Options struct {
 	BodyTimeout time.Duration
 	// MaxCallsPerKey bounds the requests that one API key has in flight; 64 when 0.
 	MaxCallsPerKey int
-	Now            func() time.Time // time.Now when nil
+	// Observe, when set, is told of every answer: metrics. route is the pattern of
+	// the operation, "" where the request met none.
+	Observe func(route, method string, status int, took time.Duration)
+	Now     func() time.Time // time.Now when nil
 }
 
 func (o *Options) setDefaults() error {
@@ -59,6 +62,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.MaxCallsPerKey <= 0 {
 		o.MaxCallsPerKey = 64
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, int, time.Duration) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -100,7 +106,7 @@ func New(opts Options) (http.Handler, error) {
 	h = readBody(h, opts.MaxBody, opts.BodyTimeout)
 	h = limitCalls(h, opts.MaxCallsPerKey)
 	h = authenticate(h, opts.Identity, opts.Origin)
-	h = observe(h, opts.Logger, opts.Now)
+	h = observe(h, &opts)
 	return cleanPath(h), nil
 }
 

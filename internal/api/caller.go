@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -29,14 +30,25 @@ func callerOf(ctx context.Context) caller {
 	return c
 }
 
-// withSeen leaves a place where authenticate notes the principal for the access
-// log, which is written outside of it.
-func withSeen(ctx context.Context, p *domain.Principal) context.Context {
-	return context.WithValue(ctx, seenKey{}, p)
+// seen is what is learnt of a request on its way, for the access log and the
+// metrics, which are written outside of it.
+type seen struct {
+	principal domain.Principal
+	route     string // the pattern of the operation
+}
+
+func withSeen(ctx context.Context, s *seen) context.Context {
+	return context.WithValue(ctx, seenKey{}, s)
 }
 
 func noteSeen(ctx context.Context, p domain.Principal) {
-	if seen, ok := ctx.Value(seenKey{}).(*domain.Principal); ok {
-		*seen = p
+	if s, ok := ctx.Value(seenKey{}).(*seen); ok {
+		s.principal = p
+	}
+}
+
+func noteRoute(ctx context.Context, pattern string) {
+	if s, ok := ctx.Value(seenKey{}).(*seen); ok {
+		_, s.route, _ = strings.Cut(pattern, " ")
 	}
 }

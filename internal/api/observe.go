@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
-// observe gives the request its id, logs how it ended, and answers for a panic.
-func observe(next http.Handler, log *slog.Logger, now func() time.Time) http.Handler {
+// observe gives the request its id, logs and counts how it ended, and answers
+// for a panic.
+func observe(next http.Handler, opts *Options) http.Handler {
+	log, now := opts.Logger, opts.Now
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := now()
 		c := callerOf(r.Context())
@@ -20,7 +21,7 @@ func observe(next http.Handler, log *slog.Logger, now func() time.Time) http.Han
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store") // answers hold link tokens and users
 		rec := &recorder{ResponseWriter: w}
-		seen := &c.principal // filled in by authenticate
+		seen := &seen{} // filled in by authenticate and router
 		r = r.WithContext(withSeen(withCaller(r.Context(), c), seen))
 		defer func() {
 			if p := recover(); p != nil {
@@ -40,7 +41,8 @@ func observe(next http.Handler, log *slog.Logger, now func() time.Time) http.Han
 			log.LogAttrs(r.Context(), level, "request",
 				slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", now().Sub(start)),
-				slog.String("project", seen.ProjectID), slog.String("key", seen.KeyID))
+				slog.String("project", seen.principal.ProjectID), slog.String("key", seen.principal.KeyID))
+			opts.Observe(seen.route, r.Method, rec.status, now().Sub(start))
 		}()
 		next.ServeHTTP(rec, r)
 	})

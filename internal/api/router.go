@@ -13,6 +13,7 @@ func router(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler, pattern := mux.Handler(r)
 		if pattern != "" {
+			noteRoute(r.Context(), pattern)
 			mux.ServeHTTP(w, r)
 			return
 		}

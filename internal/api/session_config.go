@@ -27,17 +27,20 @@ type SessionBlocks struct {
 	Search            given[switchIn]                `json:"search,omitempty"`
 	Execute           given[executeSwitchIn]         `json:"execute,omitempty"`
 	Experimental      given[experimentalIn]          `json:"experimental,omitempty"`
+	Hooks             []object                       `json:"hooks,omitempty" doc:"Not offered yet"`
 }
 
 type selectionIn struct {
-	Enable  []string `json:"enable,omitempty"`
-	Disable []string `json:"disable,omitempty"`
+	Enable   []string `json:"enable,omitempty"`
+	Disable  []string `json:"disable,omitempty"`
+	Approval []string `json:"require_approval,omitempty" doc:"Not offered yet"`
 }
 
 type toolRuleIn struct {
-	Enable  []string `json:"enable,omitempty"`
-	Disable []string `json:"disable,omitempty"`
-	Tags    *tagsIn  `json:"tags,omitempty"`
+	Enable   []string `json:"enable,omitempty"`
+	Disable  []string `json:"disable,omitempty"`
+	Tags     *tagsIn  `json:"tags,omitempty"`
+	Approval []string `json:"require_approval,omitempty" doc:"Not offered yet"`
 }
 
 type manageIn struct {
@@ -103,6 +106,9 @@ func (t *tagsIn) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &both); err != nil {
 		return errors.New("tags: expected a list of tags, or an object with the lists enable and disable")
 	}
+	if len(both.Approval) > 0 {
+		return errors.New("tags.require_approval is not offered yet; leave such tools out of the session instead")
+	}
 	*t = tagsIn{Enable: both.Enable, Disable: both.Disable}
 	return nil
 }
@@ -151,6 +157,9 @@ func (b *SessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	if b.Toolkits.Null {
 		return nil
 	}
+	if len(in.Approval) > 0 {
+		return notOfferedOption("toolkits.require_approval", leaveOut)
+	}
 	if err := oneOf("toolkits", in.Enable, in.Disable, nil); err != nil {
 		return err
 	}
@@ -159,6 +168,9 @@ func (b *SessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	}
 	return nil
 }
+
+// leaveOut is what to do while calls cannot wait for a person's approval.
+const leaveOut = "Leave the tools that need approval out of the session instead."
 
 // oneOf refuses more than one way of choosing, and an allow list that allows
 // nothing: taken as "no rule" it would allow everything.
@@ -184,6 +196,9 @@ func (b *SessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 		cfg.Tools = nil
 		for slug, in := range b.Tools.Value {
 			field := "tools." + slug
+			if len(in.Approval) > 0 {
+				return notOfferedOption(field+".require_approval", leaveOut)
+			}
 			if err := oneOf(field, in.Enable, in.Disable, in.Tags); err != nil {
 				return err
 			}
@@ -321,6 +336,9 @@ func (b *SessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
 // refuseExperimental refuses by name what would otherwise be silently missing:
 // a permission that is not kept is worse than none.
 func (b *SessionBlocks) refuseExperimental(*domain.SessionConfig) error {
+	if len(b.Hooks) > 0 {
+		return notOfferedOption("hooks", "Leave it out.")
+	}
 	return b.Experimental.Value.refuse()
 }
 

@@ -25,7 +25,7 @@ func TestSessionLife(t *testing.T) {
 				"workbench":          map[string]any{"enable": false},
 				"multi_account":      map[string]any{"enable": false, "max_accounts_per_toolkit": 5.0, "require_explicit_selection": false},
 				"preload":            map[string]any{"tools": []any{}}, "search": map[string]any{"enable": true},
-				"execute": map[string]any{"enable_multi_execute": true},
+				"execute": map[string]any{"enable_multi_execute": true}, "instant": false,
 			}
 			if diff := cmp.Diff(want, made.at("config")); diff != "" {
 				t.Errorf("config (-want +got):\n%s", diff)
@@ -75,7 +75,7 @@ func TestSessionOptionsComeBack(t *testing.T) {
 		"workbench":     map[string]any{"enable": false, "proxy_execution_enabled": true, "auto_offload_threshold": 20000.0, "sandbox_size": "medium"},
 		"multi_account": map[string]any{"enable": true, "max_accounts_per_toolkit": 3.0, "require_explicit_selection": true},
 		"preload":       map[string]any{"tools": "all"}, "search": map[string]any{"enable": false},
-		"execute": map[string]any{"enable_multi_execute": false},
+		"execute": map[string]any{"enable_multi_execute": false}, "instant": false,
 	}
 	made := w.want(201, "POST", "/api/v3.1/tool_router/session", body)
 	if diff := cmp.Diff(want, made.at("config")); diff != "" {

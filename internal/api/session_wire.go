@@ -53,6 +53,7 @@ type configOut struct {
 	Preload           preloadOut             `json:"preload"`
 	Search            searchSwitchOut        `json:"search"`
 	Execute           executeSwitchOut       `json:"execute"`
+	Instant           bool                   `json:"instant" doc:"Always false: there are no paid tools"`
 }
 
 type selectionOut struct {
