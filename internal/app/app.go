@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,6 +53,24 @@ type Options struct {
 	Quiet bool
 	// Toolkits are served besides the built-in ones.
 	Toolkits []*toolkit.Toolkit
+	Times    Times
+}
+
+// Times bound what takes time; a zero is the default in brackets.
+type Times struct {
+	Header  time.Duration // for the header of a request to arrive [10 s]
+	Request time.Duration // for a request that is no stream, in all [2 min]
+	Call    time.Duration // for one call of a tool [60 s]
+	Drain   time.Duration // for running requests to end at a stop [15 s]
+}
+
+func (t Times) withDefaults() Times {
+	return Times{
+		Header:  cmp.Or(t.Header, 10*time.Second),
+		Request: cmp.Or(t.Request, 2*time.Minute),
+		Call:    cmp.Or(t.Call, time.Minute),
+		Drain:   cmp.Or(t.Drain, 15*time.Second),
+	}
 }
 
 // App is a router that is open and, after Start, serving.
@@ -71,9 +90,9 @@ type App struct {
 	origin func(*http.Request) string
 	failed chan error
 
-	mu      sync.Mutex
-	stops   []stop // in the order of opening
-	stopped bool
+	mu    sync.Mutex
+	stops []stop // in the order of opening
+	state state
 }
 
 // databaseFile and keyFile are what the home holds.
@@ -88,6 +107,7 @@ func New(ctx context.Context, opts Options) (*App, error) {
 	if err := opts.Config.Validate(); err != nil {
 		return nil, err
 	}
+	opts.Times = opts.Times.withDefaults()
 	a := &App{opts: opts, failed: make(chan error, 1)}
 	if err := a.setup(ctx); err != nil {
 		_ = a.Stop(context.WithoutCancel(ctx))
@@ -134,11 +154,13 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.onStop("upstream connections", func(context.Context) error { upstream.Close(); return nil })
 	conn := connect.New(connect.Options{
 		Store: a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
 	})
 	exec := execute.New(execute.Options{
-		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Sealer: stateSealer{a.vault}, Observe: a.observeExecution,
+		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Timeout: a.opts.Times.Call,
+		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution,
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
@@ -249,7 +271,7 @@ func (a *App) setupServer(r rooms) error {
 	rest, err := api.New(api.Options{
 		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat,
 		Origin: a.origin, Logger: a.log, Version: Version(),
-		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey,
+		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
 	})
 	if err != nil {
 		return err
@@ -263,7 +285,7 @@ func (a *App) setupServer(r rooms) error {
 	pages := ui.New(ui.Options{Connect: r.conn, Logger: a.log})
 	a.server = &http.Server{
 		Handler:           a.front(rest, a.mcp.Handler(), pages),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: a.opts.Times.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

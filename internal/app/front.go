@@ -6,44 +6,100 @@ import (
 	"net/url"
 	"strings"
 	"time"
-)
 
-// requestTime bounds a request that is not a stream: reading it and answering.
-const requestTime = 2 * time.Minute
+	"github.com/sluice-run/sluice/internal/mcpserver"
+)
 
 // front gives each request to its door. It routes by hand because a ServeMux
 // would answer "//" with a redirect, which drops the body of a POST.
 func (a *App) front(rest, mcp, pages http.Handler) http.Handler {
-	metrics := a.tel.Metrics.Handler()
-	return a.tel.Tracer.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
+	})
+	doors := map[string]http.Handler{
+		mcpserver.Path:  a.observed(mcpserver.Path, mcp),
+		"/link/{token}": a.observed("/link/{token}", pages),
+		"/healthz":      a.observed("/healthz", health),
+		"/readyz":       a.observed("/readyz", http.HandlerFunc(a.ready)),
+	}
+	if a.opts.Config.Metrics {
+		doors["/metrics"] = a.observed("/metrics", a.tel.Metrics.Handler())
+	}
+	return a.tel.Tracer.Middleware(a.bounded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := "/" + strings.TrimLeft(r.URL.Path, "/")
 		switch {
 		case strings.HasPrefix(path, "/tool_router/"):
-			mcp.ServeHTTP(w, r)
+			path = mcpserver.Path
 		case strings.HasPrefix(path, "/link/"):
-			bounded(pages).ServeHTTP(w, r)
-		case path == "/healthz":
-			answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
-		case path == "/readyz":
-			a.ready(w, r)
-		case path == "/metrics" && a.opts.Config.Metrics:
-			metrics.ServeHTTP(w, r)
-		default:
-			bounded(rest).ServeHTTP(w, r)
+			path = "/link/{token}"
 		}
-	}))
+		if door, ok := doors[path]; ok {
+			door.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r) // observes by itself: it knows its routes
+	})))
 }
 
-// bounded gives a request requestTime in all.
-func bounded(h http.Handler) http.Handler {
+// bounded gives a request Times.Request in all. Streams lift that from
+// themselves. Every request sets its own bounds: net/http would leave those of
+// the last one on the connection.
+func (a *App) bounded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		deadline := time.Now().Add(requestTime)
+		deadline := time.Now().Add(a.opts.Times.Request)
 		rc := http.NewResponseController(w)
 		_ = rc.SetReadDeadline(deadline) // not every ResponseWriter can; then the server's own limits hold
 		_ = rc.SetWriteDeadline(deadline)
 		h.ServeHTTP(w, r)
 	})
 }
+
+// observed counts the requests of a door, and its event streams while they are
+// open.
+func (a *App) observed(route string, h http.Handler) http.Handler {
+	if a.tel.Metrics == nil {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		o := &observer{ResponseWriter: w, opened: func() func() { return a.tel.Metrics.StreamOpened("mcp") }}
+		defer func() {
+			if o.closed != nil {
+				o.closed()
+			}
+			a.tel.Metrics.Request(route, r.Method, o.status, time.Since(start))
+		}()
+		h.ServeHTTP(o, r)
+	})
+}
+
+// observer notes the status of an answer and whether it is an event stream.
+type observer struct {
+	http.ResponseWriter
+	status int
+	opened func() (closed func())
+	closed func()
+}
+
+func (o *observer) WriteHeader(status int) {
+	if o.status == 0 {
+		o.status = status
+		if strings.HasPrefix(o.Header().Get("Content-Type"), "text/event-stream") {
+			o.closed = o.opened()
+		}
+	}
+	o.ResponseWriter.WriteHeader(status)
+}
+
+func (o *observer) Write(p []byte) (int, error) {
+	if o.status == 0 {
+		o.WriteHeader(http.StatusOK)
+	}
+	return o.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (o *observer) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
 // ready says whether requests can be served now.
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {

@@ -8,11 +8,31 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"time"
 )
 
-// drainTime bounds the wait for running requests at a stop.
-const drainTime = 15 * time.Second
+// state says where an App is in its life.
+type state int
+
+const (
+	opened state = iota
+	started
+	ended
+)
+
+// errAgain is for programs that start an App twice, or after its end: what it
+// held is closed, and a new one is cheap.
+var errAgain = errors.New("app: an App starts once; make another with New")
+
+// begin takes the App from opened to started.
+func (a *App) begin() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != opened {
+		return errAgain
+	}
+	a.state = started
+	return nil
+}
 
 type stop struct {
 	name string
@@ -28,8 +48,12 @@ func (a *App) onStop(name string, f func(context.Context) error) {
 }
 
 // Start listens and serves. It returns once the address is bound; the home's
-// first start makes an API key (see FirstKey).
+// first start makes an API key (see FirstKey). After an error the App is still to
+// be stopped.
 func (a *App) Start(ctx context.Context) error {
+	if err := a.begin(); err != nil {
+		return err
+	}
 	if err := a.ident.Start(ctx); err != nil {
 		return err
 	}
@@ -76,21 +100,21 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 	return err
 }
 
-// drain stops taking requests and lets those that run finish; what still runs
-// after drainTime is cut.
+// drain stops taking requests, ends open streams and lets calls finish; what
+// still runs after Times.Drain is cut.
 func (a *App) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	ctx, cancel := context.WithTimeout(ctx, a.opts.Times.Drain)
 	defer cancel()
-	closed := make(chan error, 1)
-	go func() { closed <- a.mcp.Close() }() // ends open streams, for which Shutdown would wait
+	a.mcp.Drain() // streams wait for nothing, and Shutdown would wait for them
 	err := a.server.Shutdown(ctx)
-	if err != nil {
-		err = a.server.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.log.WarnContext(ctx, "requests still ran at the stop and were cut", "after", a.opts.Times.Drain)
+		err = errors.Join(a.mcp.Close(), a.server.Close())
 	}
 	if a.listen != nil {
 		_ = a.listen.Close() // when Serve never ran
 	}
-	return errors.Join(err, <-closed)
+	return err
 }
 
 // Stop closes everything in reverse order. It may be called more than once and
@@ -98,7 +122,7 @@ func (a *App) drain(ctx context.Context) error {
 func (a *App) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	stops := a.stops
-	a.stops, a.stopped = nil, true
+	a.stops, a.state = nil, ended
 	a.mu.Unlock()
 	var errs []error
 	for _, s := range slices.Backward(stops) {

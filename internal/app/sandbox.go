@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -87,5 +88,6 @@ func sandboxEmail(projectID, userID string) string {
 		}
 		return '-'
 	}, strings.ToLower(userID))
-	return fmt.Sprintf("%s+%x@sandbox.example", local, shortHash(projectID+"\x00"+userID))
+	sum := sha256.Sum256([]byte(projectID + "\x00" + userID)) // tells alike names apart
+	return fmt.Sprintf("%s+%x@sandbox.example", local, sum[:4])
 }

@@ -30,6 +30,23 @@ func (t *Tool) Tags() []string {
 	return tags
 }
 
+// HasTag says whether Tags has the tag.
+func (t *Tool) HasTag(tag string) bool {
+	switch tag {
+	case "readOnlyHint":
+		return t.Hints.ReadOnly
+	case "destructiveHint":
+		return t.Hints.Destructive
+	case "idempotentHint":
+		return t.Hints.Idempotent
+	case "openWorldHint":
+		return t.Hints.OpenWorld
+	case "important":
+		return t.Important
+	}
+	return false
+}
+
 // Catalog is a set of toolkits. It is safe for concurrent use.
 type Catalog struct {
 	toolkits []*toolkit.Toolkit

@@ -2,6 +2,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,53 +33,82 @@ func (r *Rules) Toolkit(slug string) bool {
 // Tool gives nil when the tool may be used, else a CodeForbidden error that
 // names the rule which hides it.
 func (r *Rules) Tool(t *catalog.Tool) error {
-	if r == nil {
+	hidden := r.hides(t)
+	if hidden == allowed {
 		return nil
+	}
+	return domain.Errorf(domain.CodeForbidden, "tool %s may not be used here: %s", t.Slug, r.explain(hidden, t)).
+		WithFix("Change the session's configuration, or use another tool.")
+}
+
+// Allows is Tool as a predicate; it allocates nothing, so that a search can ask
+// it of thousands of tools.
+func (r *Rules) Allows(t *catalog.Tool) bool { return r.hides(t) == allowed }
+
+// rule names what hides a tool.
+type rule int
+
+const (
+	allowed rule = iota
+	byToolkit
+	notEnabled
+	disabled
+	byTag
+	withoutTag
+)
+
+// hides gives the first rule that hides the tool.
+func (r *Rules) hides(t *catalog.Tool) rule {
+	if r == nil {
+		return allowed
 	}
 	if !r.Toolkit(t.Toolkit.Slug) {
-		return refused(t, "its toolkit %s is not enabled in this session (toolkits)", t.Toolkit.Slug)
+		return byToolkit
 	}
-	rule, ok := r.cfg.Tools[t.Toolkit.Slug]
-	if ok && len(rule.Enable) > 0 && !slices.Contains(rule.Enable, t.Slug) {
-		return refused(t, "it is not among the enabled tools of %s (tools.%s.enable)", t.Toolkit.Slug, t.Toolkit.Slug)
+	own := r.cfg.Tools[t.Toolkit.Slug]
+	switch {
+	case len(own.Enable) > 0 && !slices.Contains(own.Enable, t.Slug):
+		return notEnabled
+	case slices.Contains(own.Disable, t.Slug):
+		return disabled
 	}
-	if ok && slices.Contains(rule.Disable, t.Slug) {
-		return refused(t, "it is disabled (tools.%s.disable)", t.Toolkit.Slug)
+	tags, _ := r.tags(t)
+	switch {
+	case tags == nil:
+		return allowed
+	case slices.ContainsFunc(tags.Disable, t.HasTag):
+		return byTag
+	case len(tags.Enable) > 0 && !slices.ContainsFunc(tags.Enable, t.HasTag):
+		return withoutTag
 	}
-	tags, where := r.cfg.Tags, "tags"
-	if ok && rule.Tags != nil { // tags of the toolkit override the session's (contract §2.1)
-		tags, where = rule.Tags, "tools."+t.Toolkit.Slug+".tags"
-	}
-	return tagged(t, tags, where)
+	return allowed
 }
 
-// Allows is Tool as a predicate.
-func (r *Rules) Allows(t *catalog.Tool) bool { return r.Tool(t) == nil }
-
-func tagged(t *catalog.Tool, rule *domain.TagRule, where string) error {
-	if rule == nil {
-		return nil
+// tags gives the tag rule that holds for a tool, and its name: that of the
+// toolkit overrides the session's (contract §2.1).
+func (r *Rules) tags(t *catalog.Tool) (*domain.TagRule, string) {
+	if own := r.cfg.Tools[t.Toolkit.Slug]; own.Tags != nil {
+		return own.Tags, "tools." + t.Toolkit.Slug + ".tags"
 	}
-	tags := t.Tags()
-	for _, tag := range rule.Disable {
-		if slices.Contains(tags, tag) {
-			return refused(t, "its tag %s is disabled (%s.disable)", tag, where)
-		}
-	}
-	if len(rule.Enable) == 0 {
-		return nil
-	}
-	for _, tag := range rule.Enable {
-		if slices.Contains(tags, tag) {
-			return nil
-		}
-	}
-	return refused(t, "it has none of the enabled tags %s (%s.enable)", strings.Join(rule.Enable, ", "), where)
+	return r.cfg.Tags, "tags"
 }
 
-func refused(t *catalog.Tool, format string, args ...any) error {
-	return domain.Errorf(domain.CodeForbidden, "tool %s may not be used here: "+format, append([]any{t.Slug}, args...)...).
-		WithFix("Change the session's configuration, or use another tool.")
+// explain says in words what hides the tool.
+func (r *Rules) explain(hidden rule, t *catalog.Tool) string {
+	toolkit := t.Toolkit.Slug
+	tags, where := r.tags(t)
+	switch hidden {
+	case byToolkit:
+		return fmt.Sprintf("its toolkit %s is not enabled in this session (toolkits)", toolkit)
+	case notEnabled:
+		return fmt.Sprintf("it is not among the enabled tools of %s (tools.%s.enable)", toolkit, toolkit)
+	case disabled:
+		return fmt.Sprintf("it is disabled (tools.%s.disable)", toolkit)
+	case byTag:
+		return fmt.Sprintf("one of its tags %s is disabled (%s.disable)", strings.Join(t.Tags(), ", "), where)
+	default:
+		return fmt.Sprintf("it has none of the enabled tags %s (%s.enable)", strings.Join(tags.Enable, ", "), where)
+	}
 }
 
 // The meta tools, by which an agent works in a session (contract §3.3).

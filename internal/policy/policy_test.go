@@ -94,6 +94,25 @@ func TestNilRulesAllow(t *testing.T) {
 	}
 }
 
+func TestAllowsAllocatesNothing(t *testing.T) {
+	rules := policy.Compile(domain.SessionConfig{
+		Toolkits: &domain.Selection{Enable: []string{"wiki"}}, Tags: &domain.TagRule{Disable: []string{"destructiveHint"}},
+	})
+	hidden := []*catalog.Tool{
+		tool("mail", "MAIL_SEND", toolkit.Hints{}, false), tool("wiki", "WIKI_DROP", toolkit.Hints{Destructive: true}, false),
+	}
+	allocs := testing.AllocsPerRun(100, func() {
+		for _, h := range hidden {
+			if rules.Allows(h) {
+				t.Fatal("a hidden tool is allowed")
+			}
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("got %v allocations, want none", allocs)
+	}
+}
+
 func TestMetaTools(t *testing.T) {
 	t.Parallel()
 	off := domain.SessionConfig{SearchOff: true, MultiExecuteOff: true, ManageConnections: domain.ManageConnectionsConfig{Off: true, Wait: true}}
