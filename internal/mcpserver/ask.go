@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -16,8 +17,12 @@ import (
 	"github.com/sluice-run/sluice/toolkit"
 )
 
-// maxRounds bounds how often one call may ask.
-const maxRounds = 10
+const (
+	// maxRounds bounds how often one call may ask.
+	maxRounds = 10
+	// askTime bounds how long a person may take while the call waits.
+	askTime = 10 * time.Minute
+)
 
 // elicitation is a question as the protocol puts it.
 func elicitation(q toolkit.Question) *mcp.ElicitParams {
@@ -63,18 +68,11 @@ func (s *Server) askHere(ctx context.Context, f *flight, ss *mcp.ServerSession, 
 		if ans.Ask == nil {
 			return ans, nil
 		}
-		answers := map[string]toolkit.Answer{}
-		for _, key := range slices.Sorted(maps.Keys(ans.Ask.Questions)) {
-			res, err := ss.Elicit(ctx, elicitation(ans.Ask.Questions[key]))
-			if err != nil {
-				s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "mcp: elicitation failed", slog.String("error", err.Error()))
-				return nil, domain.Errorf(domain.CodeUnavailable, "the client did not answer the tool's question %q", key).
-					WithFix("Call the tool again, or ask the user yourself.")
-			}
-			answers[key] = answerOf(res)
+		answers, err := s.elicit(ctx, ss, ans.Ask)
+		if err != nil {
+			return nil, err
 		}
 		c.Interact.Answers, c.Interact.State = answers, ans.State
-		var err error
 		if ans, err = s.opts.Sessions.Call(ctx, f.handle, c); err != nil {
 			return nil, err
 		}
@@ -83,4 +81,21 @@ func (s *Server) askHere(ctx context.Context, f *flight, ss *mcp.ServerSession, 
 		return ans, nil
 	}
 	return nil, domain.Errorf(domain.CodeUnsupported, "the tool asked %d times in one call", maxRounds)
+}
+
+// elicit puts questions to the client, one after the other.
+func (s *Server) elicit(ctx context.Context, ss *mcp.ServerSession, ask *toolkit.Ask) (map[string]toolkit.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	answers := make(map[string]toolkit.Answer, len(ask.Questions))
+	for _, key := range slices.Sorted(maps.Keys(ask.Questions)) {
+		res, err := ss.Elicit(ctx, elicitation(ask.Questions[key]))
+		if err != nil {
+			s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "mcp: elicitation failed", slog.String("error", err.Error()))
+			return nil, domain.Errorf(domain.CodeUnavailable, "the client did not answer the tool's question %q", key).
+				WithFix("Call the tool again, or ask the user yourself.")
+		}
+		answers[key] = answerOf(res)
+	}
+	return answers, nil
 }

@@ -288,7 +288,7 @@ func TestStdio(t *testing.T) {
 			must(t, err)
 			list, err := cs.ListTools(t.Context(), nil)
 			must(t, err)
-			if len(list.Tools) != 10 {
+			if len(list.Tools) != 11 {
 				t.Errorf("%d tools", len(list.Tools))
 			}
 			r, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_ECHO", Arguments: map[string]any{"text": "hi"}})

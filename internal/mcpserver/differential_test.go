@@ -133,12 +133,24 @@ func TestRoutedArgumentsAsTheSDK(t *testing.T) {
 		"Dry":    {`true`, `false`, `null`},
 		"Zone":   {`"a"`, `null`},
 	}
+	fitting := map[string][][2]string{
+		"Region": {{`"eu"`, "eu"}, {`"é"`, "=?base64?w6k=?="}, {`" eu"`, "=?base64?IGV1?="}, {`null`, ""}},
+		"Size":   {{`1`, "1"}, {`1`, "1.0"}, {`-7`, "-7"}, {`9007199254740991`, "9007199254740991"}},
+		"Dry":    {{`true`, "true"}, {`false`, "false"}},
+		"Zone":   {{`"a"`, "a"}, {`"a"`, "=?base64?YQ==?="}},
+	}
 	headers := []string{"", "eu", "eu west", "us", "=?base64?w6k=?=", "=?base64?IGV1?=", "=?base64?ZXU=?=", "=?base64?***?=", "1", "1.0", "-7", "9007199254740991", "true", "false", "TRUE", "a"}
 	seen := map[int]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		arguments := map[string]string{}
 		d := c
 		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if rapid.IntRange(0, 3).Draw(t, name+" fits") > 0 {
+				pair := rapid.SampledFrom(fitting[name]).Draw(t, name+" pair")
+				arguments[name] = pair[0]
+				d = d.with("Mcp-Param-"+name, pair[1])
+				continue
+			}
 			if rapid.Bool().Draw(t, name+" is there") {
 				arguments[name] = rapid.SampledFrom(values[name]).Draw(t, name)
 			}

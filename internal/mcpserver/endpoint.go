@@ -60,7 +60,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 		return
 	}
 	handle.Principal, handle.Origin = principal, s.opts.Origin(r)
-	if s.closing.Err() != nil {
+	if s.isClosing() {
 		refuseError(w, errShutdown())
 		return
 	}
@@ -300,7 +300,7 @@ func (s *Server) serveEvents(w *stream, r *http.Request, f *flight, next http.Ha
 		defer s.streaming.Unlock()
 		delete(s.streams, f)
 	}()
-	if s.closing.Err() != nil { // Drain came between
+	if s.isClosing() { // Drain came between
 		f.cancel(errClosing)
 	}
 	ctx := r.Context()

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -165,19 +166,25 @@ func (t *legacyTable) forget(s *legacySession) {
 // close ends a session: its calls are cancelled, its streams end, and it is
 // unknown from now on. It waits for calls in progress to return.
 func (t *legacyTable) close(s *legacySession, cause error) {
+	if t.end(s, cause) {
+		_ = s.session.Close() // a transport in memory has nothing to fail at
+	}
+}
+
+// end is close without the waiting; false when the session has ended before.
+func (t *legacyTable) end(s *legacySession, cause error) bool {
 	t.forget(s)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.timer == nil {
-		s.mu.Unlock()
-		return
+		return false
 	}
 	s.timer.Stop()
 	s.timer = nil
 	for _, cancel := range s.calls {
 		cancel(cause)
 	}
-	s.mu.Unlock()
-	_ = s.session.Close() // a transport in memory has nothing to fail at
+	return true
 }
 
 func (t *legacyTable) closeOf(router string, cause error) {
@@ -200,8 +207,10 @@ func (t *legacyTable) closeWhere(which func(*legacySession) bool, cause error) {
 		}
 	}
 	t.mu.Unlock()
+	// All hear of it before any is waited for.
+	ending = slices.DeleteFunc(ending, func(s *legacySession) bool { return !t.end(s, cause) })
 	for _, s := range ending {
-		t.close(s, cause)
+		_ = s.session.Close()
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	codeInternal       = -32603
 	codeRefused        = -32000 // not served: key, limits, origin
 	codeNoSession      = -32001
-	codeCancelled      = -32002
+	codeCancelled      = -32003
 	codeHeaderMismatch = -32020 // of the specification, 2026-07-28
 )
 

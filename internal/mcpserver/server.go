@@ -84,8 +84,8 @@ type Server struct {
 	// The modern SDK handlers share one server; they differ in how they answer.
 	modernJSON, modernSSE http.Handler
 
-	closing   context.Context
-	close     context.CancelFunc
+	closing   chan struct{} // closed by Drain
+	drain     sync.Once
 	streaming sync.Mutex
 	streams   map[*flight]context.CancelCauseFunc // open streams, for Drain and Forget
 }
@@ -99,8 +99,7 @@ var (
 // New makes a Server.
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
-	s := &Server{opts: opts, streams: map[*flight]context.CancelCauseFunc{}}
-	s.closing, s.close = context.WithCancel(context.Background())
+	s := &Server{opts: opts, streams: map[*flight]context.CancelCauseFunc{}, closing: make(chan struct{})}
 	s.lists.ttl, s.lists.version = opts.ListTTL, opts.Version
 	s.limits = limits{calls: opts.MaxCalls, streams: opts.MaxStreams, all: opts.MaxAllStreams}
 
@@ -144,10 +143,10 @@ func (s *Server) newSDKServer(find func(context.Context, *mcp.RequestExtra) (*fl
 }
 
 // Drain ends the open streams that wait for nothing in particular and refuses
-// new ones; calls go on. It is for http.Server.RegisterOnShutdown, whose
+// new requests; calls in progress go on. It is for http.Server.RegisterOnShutdown:
 // Shutdown would wait for such streams forever.
 func (s *Server) Drain() {
-	s.close()
+	s.drain.Do(func() { close(s.closing) })
 	s.endStreams(errClosing, func(*flight) bool { return true })
 }
 
@@ -166,6 +165,15 @@ func (s *Server) Close() error {
 	s.flights.cancelAll(errClosing)
 	s.legacy.closeAll(errClosing)
 	return nil
+}
+
+func (s *Server) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Server) endStreams(cause error, which func(*flight) bool) {

@@ -21,7 +21,13 @@ func (s *Server) RunStdio(ctx context.Context, h *session.Handle, in io.ReadClos
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(s.closing, func() { cancel(errClosing) })()
+	go func() {
+		select {
+		case <-s.closing:
+			cancel(errClosing)
+		case <-ctx.Done():
+		}
+	}()
 	find := func(ctx context.Context, _ *mcp.RequestExtra) (*flight, error) {
 		now, err := s.opts.Sessions.Open(ctx, h.Principal, h.ID)
 		if err != nil {

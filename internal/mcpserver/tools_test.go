@@ -70,6 +70,10 @@ func (tt *testTools) toolkit(t testing.TB) *toolkit.Toolkit {
 		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) {
 			return &toolkit.Result{}, nil
 		}))
+	tools = append(tools, rawTool(t, "TEST_NAG", "Asks without end.", noArguments, read,
+		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) {
+			return nil, &toolkit.Ask{Questions: map[string]toolkit.Question{"n": {Message: "Again?"}}}
+		}))
 	verbatim := rawTool(t, "TEST_VERBATIM", "Answers as it is.", noArguments, read,
 		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) {
 			return &toolkit.Result{

@@ -1,0 +1,139 @@
+package mcpserver_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+func TestOtherPaths(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("paths")
+	id := e.session(p, direct)
+	for path, want := range map[string]int{
+		"/tool_router/" + id + "/mcp":                        200,
+		"/tool_router/" + id + "/mcp/":                       200,
+		"//tool_router//" + id + "//mcp":                     200,
+		"/tool_router/" + id:                                 404,
+		"/tool_router/mcp":                                   404,
+		"/tool_router/" + id + "/sse":                        404,
+		"/tool_router/" + id + "/mcp/x":                      404,
+		"/tool_router/../" + id + "/mcp":                     404,
+		"/tool_router/" + strings.Repeat("x", 4000) + "/mcp": 404,
+	} {
+		c := e.modern(id, key)
+		c.url = e.url + path
+		if got := c.list(); got.status != want {
+			t.Errorf("%s: %d, want %d", path, got.status, want)
+		}
+	}
+}
+
+// A client of the handshake era that is asked without end, or answers with an
+// error, gets a failed call and not a hanging one.
+func TestQuestionsWithoutAnswer(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("questions")
+	url := e.endpoint(e.session(p, direct))
+	asked := 0
+	forms := &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapabilities{}}
+	cs := dial(t, url, key, "2025-11-25", &mcp.ClientOptions{Capabilities: forms,
+		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			asked++
+			return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"n": "x"}}, nil
+		},
+	})
+	r, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_NAG"})
+	must(t, err)
+	if got := textOf(t, r); !r.IsError || asked != 10 || !strings.Contains(got, "the tool asked 10 times in one call") {
+		t.Errorf("asked %d times: %s", asked, got)
+	}
+	cs = dial(t, url, key, "2025-11-25", &mcp.ClientOptions{Capabilities: forms,
+		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			return nil, errors.New("no screen")
+		},
+	})
+	r, err = cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_CONFIRM"})
+	must(t, err)
+	if got := textOf(t, r); !r.IsError || !strings.Contains(got, "did not answer the tool's question") || strings.Contains(got, "no screen") {
+		t.Errorf("an error of the client: %s", got)
+	}
+}
+
+// What is in progress when the server closes is told so, as an answer of the
+// call or of the request, and what comes later is refused.
+func TestClose(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("close")
+	id := e.session(p, direct)
+	done := make(chan answer, 1)
+	go func() { done <- e.modern(id, key).call("TEST_BLOCK", `{"name":"x"}`) }()
+	<-e.tools.entered
+	must(t, e.mcp.Close())
+	must(t, e.mcp.Close())
+	if err := e.waitEnded(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the tool ended with %v", err)
+	}
+	if got := (<-done).message(t); got.Error == nil || !strings.Contains(got.Error.Message, "shutting down") {
+		t.Errorf("in progress: %+v", got)
+	}
+	for name, got := range map[string]answer{
+		"modern": e.modern(id, key).list(), "legacy": e.legacy(id, key).post(initialize),
+	} {
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s afterwards: %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// A revoked key's call in progress says why it was broken off.
+func TestRevokedInProgress(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("revoked")
+	done := make(chan answer, 1)
+	id := e.session(p, direct)
+	go func() { done <- e.modern(id, key).call("TEST_BLOCK", `{"name":"x"}`) }()
+	<-e.tools.entered
+	must(t, e.who.Revoke(t.Context(), p.ProjectID, p.KeyID))
+	if got := (<-done).message(t); got.Error == nil || !strings.Contains(got.Error.Message, "revoked") {
+		t.Errorf("in progress: %+v", got)
+	}
+	if err := e.waitEnded(); err == nil {
+		t.Error("the tool went on")
+	}
+}
+
+// A session that is gone is an error of each message, not the end of the run;
+// the server's closing is its end.
+func TestStdioWithoutItsSession(t *testing.T) {
+	e := newEnv(t, nil)
+	_, p := e.key("stdio")
+	h, err := e.sessions.Open(t.Context(), p, e.session(p, direct))
+	must(t, err)
+	in, toServer := io.Pipe()
+	fromServer, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- e.mcp.RunStdio(t.Context(), h, in, out) }()
+	cs, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(),
+		&mcp.IOTransport{Reader: fromServer, Writer: toServer}, nil)
+	must(t, err)
+	defer cs.Close()
+	must(t, e.sessions.Delete(t.Context(), p, h.ID))
+	for range 2 {
+		_, err = cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_ECHO"})
+		var rpc *jsonrpc.Error
+		if !errors.As(err, &rpc) || rpc.Code != -32001 {
+			t.Errorf("a call without a session: %v", err)
+		}
+	}
+	must(t, e.mcp.Close())
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("ended with %v", err)
+	}
+}
