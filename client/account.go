@@ -20,6 +20,8 @@ type Account struct {
 		Slug string `json:"slug"`
 	} `json:"toolkit"`
 	CreatedAt string `json:"created_at"`
+	// Data are the connection's public fields, such as its site; never secrets.
+	Data map[string]any `json:"data"`
 }
 
 // AccountQuery narrows a list of accounts; empty fields do not.

@@ -3,9 +3,11 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ func newCall(s *shared) *cobra.Command {
 			"boolean, list or object, and as text otherwise; a.b=c sets a nested field.",
 		Example: "  sluice call CONFLUENCE_GET_SPACES --arg limit=5\n" +
 			"  echo '{\"cql\":\"type = page\"}' | sluice call CONFLUENCE_CQL_SEARCH --json -",
-		Args:              exactArgs(1, "the slug of a tool, such as CONFLUENCE_GET_SPACES"),
+		Args:              oneArg("the slug of a tool, such as CONFLUENCE_GET_SPACES"),
 		ValidArgsFunction: s.completeTool,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arguments, err := readArguments(s.In, from)
@@ -49,12 +51,15 @@ func newCall(s *shared) *cobra.Command {
 					return err
 				}
 			}
+			stop := s.busy("Running " + args[0])
+			defer stop()
 			res, err := r.Execute(cmd.Context(), client.ExecuteRequest{
 				Tool: args[0], UserID: s.userID(), AccountID: account, Arguments: arguments,
 			})
 			if err != nil {
 				return err
 			}
+			stop()
 			return s.showResult(res)
 		},
 	}
@@ -62,8 +67,11 @@ func newCall(s *shared) *cobra.Command {
 	f.StringArrayVarP(&pairs, "arg", "a", nil, "one argument as name=value; may be given again")
 	f.StringVar(&from, "json", "", "take the arguments as a JSON object from this file, or from standard input with -")
 	f.StringVar(&account, "account", "", "connected account to run on (default: the newest active one)")
-	f.StringVar(&s.url, "url", "", "address of a running router (env SLUICE_URL); without one, a router is started in this process")
-	f.StringVarP(&s.user, "user", "u", "", "the user to act for (env SLUICE_USER_ID or USER_ID; default \"default\")")
+	s.routerFlag(cmd)
+	s.userFlag(cmd)
+	for flag, complete := range map[string]cobra.CompletionFunc{"arg": s.completeArgument, "account": s.completeAccount} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there
+	}
 	return cmd
 }
 
@@ -77,7 +85,7 @@ func readArguments(in io.Reader, from string) (map[string]any, error) {
 	if from != "-" {
 		f, err := os.Open(from) //nolint:gosec // the user names the file
 		if err != nil {
-			return nil, fmt.Errorf("--json: %w", err)
+			return nil, &exitCoded{exitUsage, fmt.Errorf("--json: %w", err)}
 		}
 		defer f.Close() //nolint:errcheck // read only
 		source = f
@@ -94,6 +102,9 @@ func readArguments(in io.Reader, from string) (map[string]any, error) {
 	if err := dec.Decode(&arguments); err != nil {
 		return nil, &exitCoded{exitUsage, fmt.Errorf("--json: expected one JSON object: %w", err)}
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) || arguments == nil {
+		return nil, &exitCoded{exitUsage, errors.New("--json: expected one JSON object and nothing after it")}
+	}
 	return arguments, nil
 }
 
@@ -105,7 +116,7 @@ func setPairs(arguments map[string]any, schema json.RawMessage, pairs []string) 
 	}
 	for _, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
-		if !ok || name == "" {
+		if !ok || name == "" || slices.Contains(strings.Split(name, "."), "") {
 			return &exitCoded{exitUsage, fmt.Errorf("--arg %q: expected name=value", pair)}
 		}
 		path := strings.Split(name, ".")
@@ -161,12 +172,16 @@ func (s *shared) showResult(res *client.Result) error {
 	var out bytes.Buffer
 	if err := json.Indent(&out, res.Data, "", "  "); err == nil {
 		out.WriteByte('\n')
-		if _, err := s.Out.Write(out.Bytes()); err != nil {
-			return err
+		text := out.String()
+		if isTerminal(s.Out) {
+			text = printable(text)
+		}
+		if _, err := io.WriteString(s.Out, text); err != nil {
+			return fmt.Errorf("writing the result: %w", err)
 		}
 	}
 	if !res.Successful {
-		fmt.Fprintf(s.Err, "sluice: the tool failed: %s (%s)\n", res.Error, res.LogID)
+		fmt.Fprintf(s.Err, "sluice: the tool failed: %s (%s)\n", printable(res.Error), res.LogID)
 		return errShown
 	}
 	return nil

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"os"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/joho/godotenv"
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-run/sluice/agent"
 	"github.com/sluice-run/sluice/client"
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/domain"
 )
 
 // instructions are the chat agent's; the router adds how to use its tools.
@@ -26,6 +27,7 @@ const instructions = "You are a helpful assistant that works in the user's appli
 type chatFlags struct {
 	*shared
 	prompt   string
+	once     bool // -p was given
 	model    string
 	format   string
 	toolkits []string
@@ -45,19 +47,34 @@ func newChat(s *shared) *cobra.Command {
 			"Leave with exit, quit, bye or ctrl-d. ctrl-c stops a run, not the program.",
 		Example: "  sluice chat\n" +
 			"  sluice chat -p \"which spaces are there?\"\n" +
+			"  sluice chat -p - < prompt.txt\n" +
 			"  sluice chat --model openai:gpt-5-mini",
-		Args:        cobra.NoArgs,
+		Args:        noArgs,
 		Annotations: map[string]string{ownInterrupt: "true"},
-		RunE:        func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.once = cmd.Flags().Changed("prompt")
+			if cmd.Flags().Changed("output-format") && !f.once {
+				return usage(cmd, errors.New("--output-format needs -p"))
+			}
+			return f.run(cmd.Context())
+		},
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&f.prompt, "prompt", "p", "", "answer one prompt and leave; only the answer goes to standard output")
+	fl.StringVarP(&f.prompt, "prompt", "p", "", "answer one prompt, or with - standard input, and leave; only the answer goes to standard output")
 	fl.StringVarP(&f.model, "model", "m", "", "model: openai:NAME, openai-chat:NAME, openai-responses:NAME or offline (env SLUICE_MODEL)")
 	fl.StringVar(&f.format, "output-format", "text", "with -p: text, json or stream-json")
 	fl.StringSliceVar(&f.toolkits, "toolkits", nil, "only these toolkits")
 	fl.BoolVar(&f.plain, "plain", false, "no colours and no live display")
-	fl.StringVar(&s.url, "url", "", "address of a running router (env SLUICE_URL); without one, a router is started in this process")
-	fl.StringVarP(&s.user, "user", "u", "", "the user to act for (env SLUICE_USER_ID or USER_ID; default \"default\")")
+	s.routerFlag(cmd)
+	s.userFlag(cmd)
+	for flag, complete := range map[string]cobra.CompletionFunc{
+		"toolkits":      s.completeToolkit,
+		"output-format": cobra.FixedCompletions([]string{"text", "json", "stream-json"}, cobra.ShellCompDirectiveNoFileComp),
+		"model": cobra.FixedCompletions([]string{"offline", "openai:", "openai-chat:", "openai-responses:"},
+			cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there
+	}
 	return cmd
 }
 
@@ -67,13 +84,20 @@ func (f *chatFlags) run(ctx context.Context) error {
 	default:
 		return &exitCoded{exitUsage, fmt.Errorf("--output-format %q: expected text, json or stream-json", f.format)}
 	}
-	if err := loadDotEnv(); err != nil {
+	if err := f.loadDotEnv(); err != nil {
 		return err
 	}
 	startCtx, stop := interruptible(ctx)
 	defer stop()
-	model, err := app.PickModel(startCtx, f.model, os.Getenv)
+	f.running = startCtx
+	if err := f.readPrompt(startCtx); err != nil {
+		return err
+	}
+	model, err := app.PickModel(startCtx, f.model, f.getenv)
 	if err != nil {
+		if f.model != "" && domain.CodeOf(err) == domain.CodeInvalid {
+			return &exitCoded{exitUsage, err}
+		}
 		return err
 	}
 	c, err := f.open(startCtx, model)
@@ -81,25 +105,54 @@ func (f *chatFlags) run(ctx context.Context) error {
 		return err
 	}
 	defer c.close(ctx)
-	stop()
-	switch {
-	case f.prompt != "":
-		return f.once(ctx, c)
-	case f.plain || !f.terminal():
+	if f.once {
+		return f.answerOnce(startCtx, c)
+	}
+	stop() // from here on the displays take ctrl-c
+	f.running = ctx
+	if f.plain || !f.terminal() {
 		return f.plainREPL(ctx, c)
 	}
 	return f.terminalREPL(ctx, c)
 }
 
-// loadDotEnv reads .env of the working directory, as the guide's script does.
-// What the environment has already stays.
-func loadDotEnv() error {
-	err := godotenv.Load(".env")
-	if err == nil || errors.Is(err, os.ErrNotExist) {
+// maxPrompt bounds one prompt, in bytes.
+const maxPrompt = 1 << 20
+
+// readPrompt reads the prompt of -p, from standard input when it is "-".
+func (f *chatFlags) readPrompt(ctx context.Context) error {
+	if !f.once {
 		return nil
 	}
-	// The parser's error quotes the line, which may hold a key.
-	return errors.New(".env in this folder cannot be read: expected lines of the form NAME=value")
+	if f.prompt == "-" {
+		type input struct {
+			text []byte
+			err  error
+		}
+		got := make(chan input, 1)
+		go func() { // reading cannot be cancelled; the process ends instead
+			b, err := io.ReadAll(io.LimitReader(f.In, maxPrompt+1))
+			got <- input{b, err}
+		}()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case in := <-got:
+			if in.err != nil {
+				return fmt.Errorf("reading the prompt: %w", in.err)
+			}
+			f.prompt = string(in.text)
+		}
+	}
+	switch {
+	case len(f.prompt) > maxPrompt:
+		return &exitCoded{exitUsage, fmt.Errorf("the prompt is larger than %d KiB", maxPrompt>>10)}
+	case !utf8.ValidString(f.prompt):
+		return &exitCoded{exitUsage, errors.New("the prompt is not text in UTF-8")}
+	case strings.TrimSpace(f.prompt) == "":
+		return &exitCoded{exitUsage, errors.New("-p: the prompt is empty")}
+	}
+	return nil
 }
 
 // conversation is an agent over one router session, with its history.
@@ -109,6 +162,7 @@ type conversation struct {
 	tools   *agent.MCPToolset
 	agent   *agent.Agent[string]
 	model   string
+	site    site
 	history agent.History
 	ask     asker // how a tool's question reaches the person; set by the display
 }
@@ -130,12 +184,15 @@ func (f *chatFlags) open(ctx context.Context, model agent.Model) (*conversation,
 		return nil, err
 	}
 	c := &conversation{router: r, session: session, model: model.Name()}
+	if !f.once {
+		c.site = findSite(ctx, r, session.UserID)
+	}
 	header := http.Header{}
 	for k, v := range session.MCP.Headers {
 		header.Set(k, v)
 	}
 	opts := agent.MCPOptions{Header: header, Name: "sluice-chat", Version: app.Version()}
-	if f.prompt == "" { // only where a person is there to be asked
+	if !f.once { // only where a person is there to be asked
 		opts.OnForm = func(ctx context.Context, q agent.FormRequest) (agent.Answer, error) { return c.ask.form(ctx, q) }
 		opts.OnURL = func(ctx context.Context, q agent.URLRequest) (agent.Answer, error) { return c.ask.url(ctx, q) }
 	}
@@ -170,23 +227,6 @@ func (c *conversation) send(ctx context.Context, prompt string, show func(agent.
 	return "", errors.New("the run ended without an answer")
 }
 
-// welcome says where the person is.
-func (c *conversation) welcome() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Chat with %s.", c.model)
-	if c.router.app != nil && c.router.app.SandboxURL() != "" {
-		b.WriteString(" Confluence is a sandbox in this process: nothing here is a real site.\n" +
-			"Connect your own with: sluice connect confluence")
-	} else {
-		b.WriteString(" Router: " + c.router.BaseURL())
-	}
-	if c.model == app.OfflineModel {
-		b.WriteString("\nThe offline model follows rules and understands simple requests only.\n" +
-			"For a real one set OPENAI_API_KEY, or OPENAI_BASE_URL or OLLAMA_HOST, or use --model.")
-	}
-	return b.String()
-}
-
 // isFarewell says whether the person wants to leave.
 func isFarewell(line string) bool {
 	switch strings.ToLower(strings.TrimSpace(line)) {
@@ -204,7 +244,7 @@ func runError(ctx context.Context, err error) error {
 	case errors.Is(err, agent.ErrLimit), errors.Is(err, agent.ErrLoop), errors.Is(err, agent.ErrRetries):
 		return &exitCoded{exitLimit, err}
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return &exitCoded{exitInterrupted, errors.New("stopped")}
+		return &exitCoded{exitInterrupted, errors.New("interrupted")}
 	}
 	return err
 }

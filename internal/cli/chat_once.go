@@ -8,42 +8,78 @@ import (
 	"github.com/sluice-run/sluice/agent"
 )
 
-// once answers the -p prompt. With the text format only the answer goes to
+// answerOnce answers the -p prompt. With the text format only the answer goes to
 // standard output; calls are told on standard error.
-func (f *chatFlags) once(ctx context.Context, c *conversation) error {
-	runCtx, stop := interruptible(ctx)
-	defer stop()
+func (f *chatFlags) answerOnce(ctx context.Context, c *conversation) error {
 	enc := json.NewEncoder(f.Out)
 	enc.SetEscapeHTML(false)
-	var calls []callReport
-	answer, err := c.send(runCtx, f.prompt, func(e agent.Event) {
+	calls := []callReport{}
+	var end agent.Done
+	answer, err := c.send(ctx, f.prompt, func(e agent.Event) {
+		switch e := e.(type) {
+		case agent.ToolResult:
+			calls = append(calls, callReport{Tool: e.Name, Outcome: string(e.Outcome), Seconds: e.Duration.Seconds()})
+		case agent.Done:
+			end = e
+		}
 		if f.format == "stream-json" {
-			_ = enc.Encode(wireEvent(e))
+			_ = enc.Encode(wireEvent(e)) // the next write to a closed pipe ends the program
 			return
 		}
-		switch e := e.(type) {
-		case agent.ToolCall:
-			for _, line := range describeCall(e, showWidth) {
-				fmt.Fprintln(f.Err, "● "+line)
-			}
-		case agent.ToolResult:
-			for _, line := range describeResult(e, showWidth) {
-				fmt.Fprintln(f.Err, "  ⎿ "+line)
-			}
-			calls = append(calls, callReport{Tool: e.Name, Outcome: string(e.Outcome), Seconds: e.Duration.Seconds()})
-		}
+		f.tell(e)
 	})
 	if err != nil {
-		return runError(runCtx, err)
+		if f.format != "text" {
+			report := map[string]any{"type": "error", "error": describe(err)}
+			if f.format == "json" {
+				report = map[string]any{"error": describe(err), "tool_calls": calls, "model": c.model, "session": c.session.ID}
+			}
+			_ = enc.Encode(report) // the exit code says it as well
+		}
+		return runError(ctx, err)
+	}
+	if note := cutNote(end); note != "" {
+		fmt.Fprintln(f.Err, note)
 	}
 	switch f.format {
 	case "json":
-		return enc.Encode(map[string]any{"answer": answer, "tool_calls": calls, "model": c.model, "session": c.session.ID})
+		return enc.Encode(map[string]any{
+			"answer": answer, "finish": end.Finish, "tool_calls": calls, "model": c.model, "session": c.session.ID, "usage": end.Usage,
+		})
 	case "text":
+		if isTerminal(f.Out) {
+			answer = printable(answer)
+		}
 		_, err := fmt.Fprintln(f.Out, answer)
 		return err
 	}
 	return nil
+}
+
+// tell writes a call or its outcome to standard error.
+func (f *chatFlags) tell(e agent.Event) {
+	width := columns(f.Err, showWidth)
+	switch e := e.(type) {
+	case agent.ToolCall:
+		for _, line := range describeCall(e, width-2) {
+			fmt.Fprintln(f.Err, "● "+line)
+		}
+	case agent.ToolResult:
+		for _, line := range describeResult(e, width-4) {
+			fmt.Fprintln(f.Err, "  ⎿ "+line)
+		}
+	}
+}
+
+// cutNote says that an answer is not whole.
+func cutNote(d agent.Done) string {
+	switch d.Finish {
+	case agent.FinishLength:
+		return "(the answer was cut: the model reached its token limit)"
+	case agent.FinishFilter:
+		return "(the answer was cut by the model's content filter)"
+	}
+	return ""
 }
 
 // callReport is a tool call in the JSON answer.

@@ -3,33 +3,25 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"sort"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/sluice-run/sluice/agent"
 )
 
 // terminal says whether the chat talks to a capable terminal on both ends.
 func (f *chatFlags) terminal() bool {
-	in, ok := f.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return false
-	}
-	out, ok := f.Out.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) {
-		return false
-	}
-	return os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+	return isTerminal(f.In) && isTerminal(f.Out) && f.getenv("TERM") != "dumb" && f.getenv("TERM") != ""
 }
+
+// leaveTime is how close two interrupts must be to leave.
+const leaveTime = 2 * time.Second
 
 // plain is the chat on plain streams: no colours, no cursor movement.
 type plain struct {
@@ -37,6 +29,7 @@ type plain struct {
 	c          *conversation
 	lines      <-chan inputLine
 	interrupts chan os.Signal
+	asking     sync.Mutex // one question of a tool at a time
 }
 
 type inputLine struct {
@@ -46,13 +39,16 @@ type inputLine struct {
 
 // plainREPL is the guide's loop: a prompt, the agent's calls, its answer.
 func (f *chatFlags) plainREPL(ctx context.Context, c *conversation) error {
-	p := &plain{f: f, c: c, lines: readLines(f.In), interrupts: make(chan os.Signal, 1)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &plain{f: f, c: c, lines: readLines(ctx, f.In), interrupts: make(chan os.Signal, 1)}
 	c.ask = p
 	signal.Notify(p.interrupts, os.Interrupt)
 	defer signal.Stop(p.interrupts)
-	fmt.Fprintf(f.Out, "%s\nType 'exit' or 'quit' to end.\n\n", c.welcome())
+	title, text := c.welcome(columns(f.Out, 88))
+	fmt.Fprintf(f.Out, "%s\n%s\nType exit to leave.\n\n", title, text)
 	for {
-		line, err := p.read(ctx, "You: ")
+		line, err := p.read(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			fmt.Fprintln(f.Out, "\nGoodbye!")
@@ -60,7 +56,7 @@ func (f *chatFlags) plainREPL(ctx context.Context, c *conversation) error {
 		case err != nil:
 			return err
 		case isFarewell(line):
-			fmt.Fprintln(f.Out, "\nGoodbye!")
+			fmt.Fprintln(f.Out, "Goodbye!")
 			return nil
 		case strings.TrimSpace(line) == "":
 			continue
@@ -75,25 +71,26 @@ func (f *chatFlags) plainREPL(ctx context.Context, c *conversation) error {
 // told, and the chat goes on.
 func (p *plain) turn(ctx context.Context, prompt string) error {
 	runCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
+	var watch sync.WaitGroup
+	watch.Go(func() {
 		select {
 		case <-p.interrupts:
 			cancel()
-		case <-done:
+		case <-runCtx.Done():
 		}
-	}()
+	})
 	midLine := false
 	_, err := p.c.send(runCtx, prompt, func(e agent.Event) { midLine = p.show(e, midLine) })
-	close(done)
+	stopped := runCtx.Err() != nil
+	cancel()
+	watch.Wait()
 	if midLine {
 		fmt.Fprintln(p.f.Out)
 	}
 	switch {
 	case ctx.Err() != nil:
-		return runError(ctx, err)
-	case errors.Is(err, context.Canceled):
+		return runError(ctx, ctx.Err())
+	case err != nil && stopped:
 		fmt.Fprintln(p.f.Out, "(stopped)")
 	case err != nil:
 		fmt.Fprintf(p.f.Out, "The run failed: %s\n", printable(describe(err)))
@@ -104,12 +101,14 @@ func (p *plain) turn(ctx context.Context, prompt string) error {
 
 // show writes one event; it tells whether the cursor stands inside a line.
 func (p *plain) show(e agent.Event, midLine bool) bool {
-	line := func(format string, args ...any) {
+	line := func(text string) {
 		if midLine {
 			fmt.Fprintln(p.f.Out)
+			midLine = false
 		}
-		fmt.Fprintf(p.f.Out, format+"\n", args...)
+		fmt.Fprintln(p.f.Out, text)
 	}
+	width := columns(p.f.Out, showWidth)
 	switch e := e.(type) {
 	case agent.TextDelta:
 		if !midLine {
@@ -118,35 +117,87 @@ func (p *plain) show(e agent.Event, midLine bool) bool {
 		fmt.Fprint(p.f.Out, printable(e.Text))
 		return true
 	case agent.ToolCall:
-		for _, l := range describeCall(e, showWidth) {
-			line("* %s", l)
-			midLine = false
+		for _, l := range describeCall(e, width-2) {
+			line("* " + l)
 		}
 	case agent.ToolResult:
-		for _, l := range describeResult(e, showWidth) {
-			line("  -> %s", l)
-			midLine = false
+		for _, l := range describeResult(e, width-5) {
+			line("  -> " + l)
 		}
-	default:
-		return midLine
+	case agent.Done:
+		if note := cutNote(e); note != "" {
+			line(note)
+		}
 	}
-	return false
+	return midLine
 }
 
-// read asks for a line. Two interrupts within two seconds leave.
-func (p *plain) read(ctx context.Context, prompt string) (string, error) {
+// read asks for a prompt. Two interrupts within two seconds leave.
+func (p *plain) read(ctx context.Context) (string, error) {
+	const prompt = "You: "
 	fmt.Fprint(p.f.Out, prompt)
 	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", runError(ctx, ctx.Err())
 		case <-p.interrupts:
-			if time.Since(last) < 2*time.Second {
+			if time.Since(last) < leaveTime {
 				return "", io.EOF
 			}
 			last = time.Now()
 			fmt.Fprintf(p.f.Out, "\n(ctrl-c again, or exit, to leave)\n%s", prompt)
+		case l, ok := <-p.lines:
+			if !ok {
+				return "", io.EOF
+			}
+			if errors.Is(l.err, errLong) {
+				fmt.Fprintf(p.f.Out, "\nThat is too long: a prompt may have %d KiB.\n%s", maxPrompt>>10, prompt)
+				continue
+			}
+			return l.text, l.err
+		}
+	}
+}
+
+// readLines reads lines until the end of in. Reading a terminal cannot be
+// cancelled, so the goroutine ends with its input or the process.
+func readLines(ctx context.Context, in io.Reader) <-chan inputLine {
+	lines := make(chan inputLine)
+	go func() {
+		defer close(lines)
+		reader := bufio.NewReaderSize(in, 4096)
+		for {
+			text, err := readLine(reader, maxPrompt)
+			l := inputLine{text: strings.ToValidUTF8(strings.TrimRight(string(text), "\r\n"), "\uFFFD")}
+			switch {
+			case errors.Is(err, io.EOF) && len(text) == 0:
+				return
+			case errors.Is(err, errLong):
+				l.err = err
+			case err != nil && !errors.Is(err, io.EOF):
+				l.err = fmt.Errorf("reading input: %w", err)
+			}
+			select {
+			case lines <- l:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil && !errors.Is(err, errLong) {
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// reply asks a question of a tool, during a run: ctrl-c stops the run.
+func (p *plain) reply(ctx context.Context) questioner {
+	return func(label string) (string, error) {
+		fmt.Fprint(p.f.Out, label)
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
 		case l, ok := <-p.lines:
 			if !ok {
 				return "", io.EOF
@@ -156,92 +207,18 @@ func (p *plain) read(ctx context.Context, prompt string) (string, error) {
 	}
 }
 
-// maxPrompt bounds one line of input.
-const maxPrompt = 1 << 20
-
-// readLines reads lines until the end of in. Reading a terminal cannot be
-// cancelled, so the goroutine ends with the process.
-func readLines(in io.Reader) <-chan inputLine {
-	lines := make(chan inputLine)
-	go func() {
-		defer close(lines)
-		sc := bufio.NewScanner(in)
-		sc.Buffer(make([]byte, 4096), maxPrompt)
-		for sc.Scan() {
-			lines <- inputLine{text: sc.Text()}
-		}
-		if err := sc.Err(); err != nil {
-			lines <- inputLine{err: fmt.Errorf("reading input: %w", err)}
-		}
-	}()
-	return lines
-}
-
 // url shows an address that a tool wants opened and waits for the person.
 func (p *plain) url(ctx context.Context, q agent.URLRequest) (agent.Answer, error) {
-	fmt.Fprintf(p.f.Out, "\n%s\n  %s\n", printable(q.Message), printable(q.URL))
-	reply, err := p.read(ctx, "Press enter when done, or type no: ")
-	if err != nil {
-		return agent.Answer{Cancel: true}, nil //nolint:nilerr // leaving is an answer
-	}
-	return agent.Answer{Accept: !isNo(reply)}, nil
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	fmt.Fprintf(p.f.Out, "\n%s\n", urlText(q))
+	return askURL(p.reply(ctx)), nil
 }
 
 // form asks for each value of a tool's form in turn.
 func (p *plain) form(ctx context.Context, q agent.FormRequest) (agent.Answer, error) {
-	fmt.Fprintf(p.f.Out, "\n%s\n", printable(q.Message))
-	return askForm(q.Schema, func(label string) (string, error) { return p.read(ctx, label) })
-}
-
-func isNo(reply string) bool {
-	switch strings.ToLower(strings.TrimSpace(reply)) {
-	case "n", "no", "decline", "cancel":
-		return true
-	}
-	return false
-}
-
-// askForm puts a flat form to the person, one question a value; "no" declines.
-func askForm(schema json.RawMessage, ask func(label string) (string, error)) (agent.Answer, error) {
-	params, err := parameters(schema)
-	if err != nil {
-		return agent.Answer{}, err
-	}
-	sort.SliceStable(params, func(i, j int) bool { return params[i].required && !params[j].required })
-	values := map[string]any{}
-	for _, p := range params {
-		label := p.name
-		if p.description != "" {
-			label = p.name + " (" + p.description + ")"
-		}
-		reply, err := ask(printable(label) + ": ")
-		if err != nil {
-			return agent.Answer{Cancel: true}, nil //nolint:nilerr // leaving is an answer
-		}
-		if isNo(reply) && p.kind != "boolean" {
-			return agent.Answer{}, nil
-		}
-		if strings.TrimSpace(reply) == "" {
-			continue
-		}
-		values[p.name] = formValue(reply, p.kind)
-	}
-	return agent.Answer{Accept: true, Values: values}, nil
-}
-
-// formValue reads a reply as the form's type; text stays text, and the server
-// judges the rest.
-func formValue(reply, kind string) any {
-	reply = strings.TrimSpace(reply)
-	switch kind {
-	case "boolean":
-		switch strings.ToLower(reply) {
-		case "y", "yes", "true", "1":
-			return true
-		}
-		return false
-	case "number", "integer":
-		return json.Number(reply)
-	}
-	return reply
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	fmt.Fprintf(p.f.Out, "\n%s\n", formText(q))
+	return askForm(q.Schema, p.reply(ctx))
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/lipgloss/v2"
+
 	"github.com/sluice-run/sluice/agent"
 )
 
@@ -36,6 +38,20 @@ func describeCall(c agent.ToolCall, width int) []string {
 			return lines
 		}
 	}
+	if c.Name == metaSearch {
+		var in struct {
+			Queries []struct {
+				UseCase string `json:"use_case"`
+			} `json:"queries"`
+		}
+		if json.Unmarshal(c.Args, &in) == nil && len(in.Queries) > 0 {
+			uses := make([]string, 0, len(in.Queries))
+			for _, q := range in.Queries {
+				uses = append(uses, q.UseCase)
+			}
+			return []string{cut(c.Name+" "+strings.Join(uses, "; "), width)}
+		}
+	}
 	return []string{cut(c.Name+" "+compact(c.Args), width)}
 }
 
@@ -43,7 +59,7 @@ func describeCall(c agent.ToolCall, width int) []string {
 // how it ended, what it was about and how long it took.
 func describeResult(r agent.ToolResult, width int) []string {
 	took := " · " + r.Duration.Round(time.Millisecond).String()
-	width -= len([]rune(took))
+	width = max(10, width-lipgloss.Width(took))
 	var answer struct {
 		Data struct {
 			Results []struct {
@@ -120,36 +136,11 @@ func (e *envelope) summary() string {
 	return "ok"
 }
 
-// compact writes JSON on one line.
+// compact writes JSON on one line. Markup is shown as it is: this is for people.
 func compact(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {
 		return strings.Join(strings.Fields(string(raw)), " ")
 	}
-	return b.String()
-}
-
-// cut shortens a text to n runes and makes it safe to print: no control
-// characters, which could drive the terminal.
-func cut(text string, n int) string {
-	text = printable(text)
-	r := []rune(text)
-	if len(r) <= n {
-		return text
-	}
-	return string(r[:n-1]) + "…"
-}
-
-// printable replaces control characters but newline and tab: text of tools and
-// models must not drive the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(b.String())
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"os"
 	"strings"
 
 	"charm.land/glamour/v2"
@@ -14,26 +12,27 @@ import (
 // turn is one run of the agent as the terminal shows it. It belongs to the
 // run's goroutine.
 type turn struct {
-	c      *conversation
+	send   func(ctx context.Context, prompt string, show func(agent.Event)) (string, error)
 	screen screen
 	styles styles
 	width  int
-	done   func() error // the run's own context: why it ended
-	block  strings.Builder
+
+	renderer *glamour.TermRenderer
+	block    strings.Builder
 }
 
 func (t *turn) run(ctx context.Context, prompt string) {
-	t.screen.Println(t.styles.accent.Render("❯ ") + printable(prompt))
-	_, err := t.c.send(ctx, prompt, t.show)
+	t.screen.Println(t.styles.accent.Render("❯ ") + wrap(printable(prompt), t.width-3))
+	_, err := t.send(ctx, prompt, t.show)
 	t.flush(t.block.Len())
 	switch {
 	case err == nil:
-	case errors.Is(err, context.Canceled) && t.done() != nil:
+	case ctx.Err() != nil:
 		t.screen.Println(t.styles.dim.Render("(stopped)"))
 	default:
-		t.screen.Println(t.styles.bad.Render("The run failed: ") + printable(describe(err)))
+		t.screen.Println(t.styles.bad.Render("The run failed: ") + wrap(printable(describe(err)), t.width-1))
 	}
-	t.screen.Println("")
+	t.screen.Println(" ") // an empty line would be dropped
 	t.screen.Send(endMsg{err})
 }
 
@@ -43,12 +42,11 @@ func (t *turn) show(e agent.Event) {
 		t.block.WriteString(printable(e.Text))
 		t.flush(finished(t.block.String()))
 		t.screen.Send(statusMsg("Writing"))
-		t.screen.Send(pendingMsg(t.block.String()))
 	case agent.ThinkingDelta:
 		t.screen.Send(statusMsg("Thinking"))
 	case agent.ToolCall:
 		t.flush(t.block.Len())
-		lines := describeCall(e, t.width-4)
+		lines := describeCall(e, t.width-3)
 		for _, l := range lines {
 			name, args, _ := strings.Cut(l, " ")
 			t.screen.Println(t.styles.accent.Render("● "+name) + " " + t.styles.dim.Render(args))
@@ -60,7 +58,7 @@ func (t *turn) show(e agent.Event) {
 			t.screen.Send(statusMsg(cut(e.Message, 60)))
 		}
 	case agent.ToolResult:
-		for _, l := range describeResult(e, t.width-6) {
+		for _, l := range describeResult(e, t.width-5) {
 			style := t.styles.dim
 			if e.Outcome != agent.OutcomeOK || strings.HasPrefix(l, "failed") {
 				style = t.styles.bad
@@ -68,6 +66,11 @@ func (t *turn) show(e agent.Event) {
 			t.screen.Println(style.Render("  ⎿ " + l))
 		}
 		t.screen.Send(statusMsg("Thinking"))
+	case agent.Done:
+		t.flush(t.block.Len())
+		if note := cutNote(e); note != "" {
+			t.screen.Println(t.styles.bad.Render(note))
+		}
 	}
 }
 
@@ -75,7 +78,7 @@ func (t *turn) show(e agent.Event) {
 func (t *turn) flush(n int) {
 	text := t.block.String()
 	if strings.TrimSpace(text[:n]) != "" {
-		t.screen.Println(strings.TrimRight(t.render(text[:n]), "\n"))
+		t.screen.Println(strings.Trim(t.render(text[:n]), "\n"))
 	}
 	rest := text[n:]
 	t.block.Reset()
@@ -86,15 +89,14 @@ func (t *turn) flush(n int) {
 // render turns Markdown into terminal text; what cannot be rendered is shown as
 // it is.
 func (t *turn) render(markdown string) string {
-	style := "dark"
-	if os.Getenv("NO_COLOR") != "" {
-		style = "notty"
+	if t.renderer == nil {
+		r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(t.styles.markdown), glamour.WithWordWrap(max(20, min(t.width-4, 100))))
+		if err != nil {
+			return markdown
+		}
+		t.renderer = r
 	}
-	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(max(20, t.width-4)))
-	if err != nil {
-		return markdown
-	}
-	out, err := r.Render(markdown)
+	out, err := t.renderer.Render(markdown)
 	if err != nil {
 		return markdown
 	}
@@ -102,18 +104,36 @@ func (t *turn) render(markdown string) string {
 }
 
 // finished gives how many bytes of text are whole Markdown blocks: up to the
-// last blank line that is not inside a code fence.
+// last blank line that is not inside a code fence (CommonMark §4.5).
 func finished(text string) int {
-	end, fenced, at := 0, false, 0
+	end, at := 0, 0
+	var open string // the fence that a code block was opened with
 	for line := range strings.SplitAfterSeq(text, "\n") {
 		at += len(line)
-		trimmed := strings.TrimSpace(line)
-		if strings.HasPrefix(trimmed, "```") || strings.HasPrefix(trimmed, "~~~") {
-			fenced = !fenced
+		mark, rest := fence(line)
+		switch {
+		case open == "" && mark != "" && (mark[0] == '~' || !strings.Contains(rest, "`")):
+			open = mark
+		case open != "" && strings.HasPrefix(mark, open) && rest == "":
+			open = ""
 		}
-		if trimmed == "" && !fenced && strings.HasSuffix(line, "\n") {
+		if open == "" && strings.TrimSpace(line) == "" && strings.HasSuffix(line, "\n") {
 			end = at
 		}
 	}
 	return end
+}
+
+// fence gives the backticks or tildes, three at least, that a line begins with,
+// and what follows them.
+func fence(line string) (mark, rest string) {
+	body := strings.TrimLeft(line, " ")
+	if len(line)-len(body) > 3 || body == "" || (body[0] != '`' && body[0] != '~') {
+		return "", ""
+	}
+	rest = strings.TrimLeft(body, body[:1])
+	if len(body)-len(rest) < 3 {
+		return "", ""
+	}
+	return body[:len(body)-len(rest)], strings.TrimSpace(rest)
 }

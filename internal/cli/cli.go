@@ -34,7 +34,7 @@ const (
 	exitInterrupted = 130
 )
 
-// exitError carries an exit code other than 1 with an error.
+// exitCoded carries an exit code other than 1 with an error.
 type exitCoded struct {
 	code int
 	err  error
@@ -49,21 +49,22 @@ var errShown = errors.New("shown")
 // Main runs the command line and gives the exit code: 0 done, 1 failed, 2 used
 // wrongly, 4 a limit was reached, 130 interrupted.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	root := newRoot(streams)
+	s := &shared{Streams: streams, getenv: os.Getenv, running: ctx}
+	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
+	if s.running.Err() != nil && errors.Is(err, context.Canceled) {
+		err = &exitCoded{exitInterrupted, errors.New("interrupted")}
+	}
 	if !errors.Is(err, errShown) {
-		fmt.Fprintln(streams.Err, "sluice: "+describe(err))
+		fmt.Fprintln(streams.Err, "sluice: "+printable(describe(err)))
 	}
 	var coded *exitCoded
-	switch {
-	case errors.As(err, &coded):
+	if errors.As(err, &coded) {
 		return coded.code
-	case ctx.Err() != nil:
-		return exitInterrupted
 	}
 	return exitError
 }
@@ -90,10 +91,13 @@ type shared struct {
 	home, config string
 	url, user    string
 	json         bool
+	// getenv reads the environment; sluice chat adds the .env file below it.
+	getenv func(string) string
+	// running ends with the command: it was interrupted.
+	running context.Context //nolint:containedctx // Main asks it how the command ended
 }
 
-func newRoot(streams Streams) *cobra.Command {
-	s := &shared{Streams: streams}
+func newRoot(s *shared) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "A self-hosted tool router for AI agents",
@@ -102,89 +106,82 @@ func newRoot(streams Streams) *cobra.Command {
 			"Start with:  sluice chat",
 		SilenceErrors:    true,
 		SilenceUsage:     true,
-		PersistentPreRun: handleInterrupt,
+		Version:          app.Version(),
+		Args:             subcommands,
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: s.handleInterrupt,
 	}
-	root.SetIn(streams.In)
-	root.SetOut(streams.Out)
-	root.SetErr(streams.Err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitCoded{exitUsage, fmt.Errorf("%w\n  See: %s --help", err, cmd.CommandPath())}
-	})
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.home, "home", "", "folder for everything Sluice keeps (env SLUICE_HOME)")
 	flags.StringVar(&s.config, "config", "", "configuration file (default: sluice.yaml in the home)")
 	root.AddCommand(
 		newServe(s), newChat(s), newConnect(s), newAccounts(s), newTools(s), newCall(s), newMCP(s), newKeys(s), newVersion(s),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	strict(root)
 	return root
 }
 
-// routerFlags adds the flags of commands that speak to a router.
-func (s *shared) routerFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.url, "url", "", "address of a running router (env SLUICE_URL); without one, a router is started in this process")
-	cmd.Flags().StringVarP(&s.user, "user", "u", "", "the user to act for (env SLUICE_USER_ID or USER_ID; default \"default\")")
-	cmd.Flags().BoolVar(&s.json, "json", false, "write JSON")
+// usage makes err a wrong use of cmd.
+func usage(cmd *cobra.Command, err error) error {
+	return &exitCoded{exitUsage, fmt.Errorf("%w\n  See: %s --help", err, cmd.CommandPath())}
 }
 
-// userID gives the user to act for.
-func (s *shared) userID() string {
-	for _, u := range []string{s.user, os.Getenv("SLUICE_USER_ID"), os.Getenv("USER_ID")} {
-		if u != "" {
-			return u
+// strict makes wrong arguments of cmd and of the commands below it a wrong use.
+func strict(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usage(cmd, err)
+			}
+			return nil
 		}
 	}
-	return "default"
-}
-
-// router is a router that a command speaks to.
-type router struct {
-	*client.Client
-	// app is set when the router runs in this process.
-	app *app.App
-}
-
-// Close stops a router that was started in this process.
-func (r *router) Close(ctx context.Context) {
-	if r.app != nil {
-		_ = r.app.Stop(context.WithoutCancel(ctx))
+	for _, sub := range cmd.Commands() {
+		strict(sub)
 	}
 }
 
-// router reaches the configured router, else starts one in this process, with
-// the sandbox, on a free port.
-func (s *shared) router(ctx context.Context) (*router, error) {
-	url := s.url
-	if url == "" {
-		url = os.Getenv("SLUICE_URL")
+// subcommands refuses a word that is none of the command's own commands.
+func subcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	cfg, err := app.LoadConfig(s.config, s.home)
-	if err != nil {
-		return nil, err
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean: %s", args[0], strings.Join(near, ", "))
 	}
-	if url != "" {
-		if cfg.APIKey == "" {
-			return nil, domain.Errorf(domain.CodeUnauthenticated, "no API key for the router at %s", url).
-				WithFix("Set SLUICE_API_KEY or SLUICE_API_KEY_FILE.")
+	return fmt.Errorf("there is no command %q", args[0])
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// oneArg asks for one argument and says what it is.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s takes one argument, got %d: %s", cmd.CommandPath(), len(args), what)
 		}
-		c, err := client.New(client.Options{BaseURL: url, APIKey: cfg.APIKey.Reveal(), UserAgent: "sluice/" + app.Version()})
-		return &router{Client: c}, err
+		return nil
 	}
-	cfg.Addr, cfg.Sandbox, cfg.APIKey, cfg.PublicURL = "127.0.0.1:0", true, "", ""
-	cfg.TLSCert, cfg.TLSKey = "", ""
-	a, err := app.New(ctx, app.Options{Config: cfg, Quiet: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Start(ctx); err != nil {
-		_ = a.Stop(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	c, err := client.New(client.Options{BaseURL: a.URL(), APIKey: a.EphemeralKey("in process"), UserAgent: "sluice/" + app.Version()})
-	if err != nil {
-		_ = a.Stop(context.WithoutCancel(ctx))
-		return nil, err
-	}
-	return &router{Client: c, app: a}, nil
+}
+
+// group is a command that only holds others.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = subcommands
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 // writeJSON writes v for machines.
@@ -195,14 +192,6 @@ func (s *shared) writeJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// firstLine cuts a text to its first sentence or line.
-func firstLine(text string, limit int) string {
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	if i := strings.Index(text, ". "); i > 0 {
-		text = text[:i+1]
-	}
-	if r := []rune(text); len(r) > limit {
-		return strings.TrimSpace(string(r[:limit-1])) + "…"
-	}
-	return text
+func (s *shared) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.json, "json", false, "write JSON")
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,73 +16,123 @@ import (
 	"github.com/sluice-run/sluice/client"
 )
 
+// typedScheme is the auth scheme whose values a person types.
+const typedScheme = "API_KEY"
+
+// connectFlags are the flags of sluice connect.
+type connectFlags struct {
+	*shared
+	fields []string
+	all    bool
+}
+
 func newConnect(s *shared) *cobra.Command {
+	f := &connectFlags{shared: s}
 	cmd := &cobra.Command{
 		Use:   "connect TOOLKIT",
 		Short: "Connect a real account, such as your Confluence site",
 		Long: "Ask for what the toolkit needs to connect (for Confluence: site, e-mail and API\n" +
 			"token), check it with a call, and keep it sealed in the vault. Secrets are never\n" +
-			"taken from the command line, where other programs could read them: they are typed,\n" +
-			"or read from standard input one a line in the order in which they are asked.",
-		Example: "  sluice connect confluence",
-		Args:    exactArgs(1, "the slug of a toolkit, such as confluence"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			r, err := s.router(ctx)
-			if err != nil {
-				return err
-			}
-			defer r.Close(ctx)
-			const scheme = "API_KEY"
-			fields, err := r.ConnectFields(ctx, args[0], scheme)
-			if err != nil {
-				return err
-			}
-			values, err := s.askFields(ctx, fields)
-			if err != nil {
-				return err
-			}
-			account, err := r.ConnectAccount(ctx, client.ConnectRequest{
-				UserID: s.userID(), Toolkit: args[0], Scheme: scheme, Values: values,
-			})
-			if err != nil {
-				return err
-			}
-			if s.json {
-				return s.writeJSON(account)
-			}
-			fmt.Fprintf(s.Out, "Connected %s for user %q as %s (%s).\n", args[0], account.UserID, account.WordID, account.ID)
-			return nil
-		},
+			"taken from the command line, where other programs could read them: they are typed\n" +
+			"unseen, or read from standard input one a line in the order in which they are\n" +
+			"asked.",
+		Example: "  sluice connect confluence\n" +
+			"  sluice connect confluence --field base_url=https://wiki.example.com --field subdomain=wiki",
+		Args:              oneArg("the slug of a toolkit, such as confluence"),
+		ValidArgsFunction: s.completeToolkit,
+		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args[0]) },
 	}
-	s.routerFlags(cmd)
+	cmd.Flags().StringArrayVar(&f.fields, "field", nil, "a public field as name=value, not asked for then; may be given again")
+	cmd.Flags().BoolVar(&f.all, "all-fields", false, "also ask for optional fields, such as the address of a site elsewhere")
+	s.routerFlag(cmd)
+	s.userFlag(cmd)
+	s.jsonFlag(cmd)
 	return cmd
 }
 
-// askFields asks for each field in turn. Optional public fields are not asked
-// for on a terminal: they have sensible defaults.
-func (s *shared) askFields(ctx context.Context, fields []client.AuthField) (map[string]string, error) {
-	p := newPrompter(s)
+func (f *connectFlags) run(ctx context.Context, toolkit string) error {
+	r, err := f.router(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close(ctx)
+	fields, err := r.ConnectFields(ctx, toolkit, typedScheme)
+	if err != nil {
+		return err
+	}
+	values, err := publicFields(fields, f.fields)
+	if err != nil {
+		return err
+	}
+	if err := f.askFields(ctx, fields, values); err != nil {
+		return err
+	}
+	stop := f.busy("Checking")
+	defer stop()
+	account, err := r.ConnectAccount(ctx, client.ConnectRequest{
+		UserID: f.userID(), Toolkit: toolkit, Scheme: typedScheme, Values: values,
+	})
+	stop()
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return f.writeJSON(account)
+	}
+	fmt.Fprintf(f.Out, "Connected %s for user %q as %s (%s).\n", toolkit, account.UserID, account.WordID, account.ID)
+	return nil
+}
+
+// publicFields reads --field name=value. Secrets are refused by name, and their
+// value is not repeated.
+func publicFields(fields []client.AuthField, pairs []string) (map[string]string, error) {
 	values := map[string]string{}
-	for _, f := range fields {
-		if !f.Required && !f.Secret {
-			continue
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		i := slices.IndexFunc(fields, func(f client.AuthField) bool { return f.Name == name })
+		switch {
+		case !ok:
+			return nil, &exitCoded{exitUsage, errors.New("--field: expected name=value")}
+		case i < 0:
+			var names []string
+			for _, f := range fields {
+				if !f.Secret {
+					names = append(names, f.Name)
+				}
+			}
+			return nil, &exitCoded{exitUsage, fmt.Errorf("--field %s: there is no such field; there are: %s", name, strings.Join(names, ", "))}
+		case fields[i].Secret:
+			return nil, &exitCoded{exitUsage, fmt.Errorf("--field %s: this is a secret, and other programs can read the command line\n"+
+				"  Leave it out: it is asked for, or read from standard input. If it was real, make a new one", name)}
 		}
-		v, err := p.ask(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		if v == "" {
-			v = f.Default
-		}
-		if v == "" && f.Required {
-			return nil, fmt.Errorf("%s is needed: %s", f.DisplayName, f.Description)
-		}
-		if v != "" {
-			values[f.Name] = v
-		}
+		values[name] = value
 	}
 	return values, nil
+}
+
+// askFields asks for each field that values lacks. Optional public fields have
+// sensible defaults and are asked for only with --all-fields.
+func (f *connectFlags) askFields(ctx context.Context, fields []client.AuthField, values map[string]string) error {
+	p := newPrompter(f.shared)
+	for _, field := range fields {
+		if _, given := values[field.Name]; given || (!field.Required && !field.Secret && !f.all) {
+			continue
+		}
+		v, err := p.ask(ctx, field)
+		if err != nil {
+			return err
+		}
+		if v == "" {
+			v = field.Default
+		}
+		if v == "" && field.Required {
+			return fmt.Errorf("%s is needed: %s", field.DisplayName, field.Description)
+		}
+		if v != "" {
+			values[field.Name] = v
+		}
+	}
+	return nil
 }
 
 // prompter asks on a terminal, or reads lines from a pipe.
@@ -92,9 +142,12 @@ type prompter struct {
 	term int // file descriptor of the terminal, or -1
 }
 
+// maxAnswer bounds one answer.
+const maxAnswer = 64 << 10
+
 func newPrompter(s *shared) *prompter {
-	p := &prompter{s: s, in: bufio.NewReaderSize(io.LimitReader(s.In, 1<<20), 4096), term: -1}
-	if f, ok := s.In.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	p := &prompter{s: s, in: bufio.NewReaderSize(s.In, 4096), term: -1}
+	if f, ok := s.In.(*os.File); ok && isTerminal(s.In) {
 		p.term = int(f.Fd())
 	}
 	return p
@@ -103,84 +156,53 @@ func newPrompter(s *shared) *prompter {
 func (p *prompter) ask(ctx context.Context, f client.AuthField) (string, error) {
 	if p.term >= 0 {
 		if f.Description != "" {
-			fmt.Fprintf(p.s.Err, "%s\n", f.Description)
+			fmt.Fprintln(p.s.Err, wrap(printable(f.Description), columns(p.s.Err, 80)))
 		}
-		fmt.Fprintf(p.s.Err, "%s: ", f.DisplayName)
+		note := ""
+		switch {
+		case f.Default != "":
+			note = " [" + f.Default + "]"
+		case !f.Required:
+			note = " (optional)"
+		case f.Secret:
+			note = " (not shown)"
+		}
+		fmt.Fprintf(p.s.Err, "%s%s: ", printable(f.DisplayName), printable(note))
 	}
 	type line struct {
-		text string
+		text []byte
 		err  error
 	}
+	// ReadPassword restores the terminal only when it returns, so it is done here
+	// for the case that ctrl-c comes first.
+	restore := func() {}
+	if state, err := term.GetState(p.term); p.term >= 0 && err == nil {
+		restore = func() { _ = term.Restore(p.term, state) }
+	}
 	got := make(chan line, 1)
-	go func() { // reading a terminal cannot be cancelled; the process ends instead
+	go func() { // reading cannot be cancelled; the process ends instead
 		if p.term >= 0 && f.Secret {
 			b, err := term.ReadPassword(p.term)
 			fmt.Fprintln(p.s.Err)
-			got <- line{string(b), err}
+			got <- line{b, err}
 			return
 		}
-		text, err := p.in.ReadString('\n')
+		text, err := readLine(p.in, maxAnswer)
 		got <- line{text, err}
 	}()
 	select {
 	case <-ctx.Done():
+		restore()
 		return "", ctx.Err()
 	case l := <-got:
-		if l.err != nil && (!errors.Is(l.err, io.EOF) || l.text == "") {
+		switch {
+		case errors.Is(l.err, errLong):
+			return "", fmt.Errorf("the answer for %s is too long", f.DisplayName)
+		case errors.Is(l.err, io.EOF) && len(l.text) == 0:
+			return "", fmt.Errorf("standard input ended before the answer for %s", f.DisplayName)
+		case l.err != nil && !errors.Is(l.err, io.EOF):
 			return "", fmt.Errorf("no answer for %s: %w", f.DisplayName, l.err)
 		}
-		return strings.TrimSpace(l.text), nil
+		return strings.TrimSpace(string(l.text)), nil
 	}
-}
-
-func newAccounts(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "accounts",
-		Short: "List and remove connected accounts",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := s.router(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer r.Close(cmd.Context())
-			list := []client.Account{}
-			for a, err := range r.Accounts(cmd.Context(), client.AccountQuery{}) {
-				if err != nil {
-					return err
-				}
-				list = append(list, a)
-			}
-			if s.json {
-				return s.writeJSON(list)
-			}
-			w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tNAME\tTOOLKIT\tUSER\tSTATUS")
-			for _, a := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.ID, a.WordID, a.Toolkit.Slug, a.UserID, a.Status)
-			}
-			return w.Flush()
-		},
-	}
-	remove := &cobra.Command{
-		Use:   "remove ID",
-		Short: "Remove a connected account and its secrets",
-		Args:  exactArgs(1, "the id of an account, as sluice accounts shows it"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := s.router(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer r.Close(cmd.Context())
-			if err := r.DeleteAccount(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			fmt.Fprintf(s.Out, "Removed %s.\n", args[0])
-			return nil
-		},
-	}
-	s.routerFlags(cmd)
-	s.routerFlags(remove)
-	cmd.AddCommand(remove)
-	return cmd
 }

@@ -13,12 +13,13 @@ import (
 )
 
 func newKeys(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "keys",
 		Short: "Make, list and revoke API keys",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+		Long: "Make, list and revoke the API keys of a home. It works beside a running router\n" +
+			"on the same home, and without one.",
+		Example: "  sluice keys create --name ci\n  sluice keys list\n  sluice keys revoke key_…",
+	})
 	cmd.PersistentFlags().BoolVar(&s.json, "json", false, "write JSON")
 	cmd.AddCommand(newKeysCreate(s), newKeysList(s), newKeysRevoke(s))
 	return cmd
@@ -61,7 +62,7 @@ func newKeysCreate(s *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Make a key; it is shown once",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
 				key, k, err := keys.Create(cmd.Context(), name)
@@ -88,7 +89,7 @@ func newKeysList(s *shared) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List keys, newest first",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
 				list, err := keys.List(cmd.Context())
@@ -121,7 +122,7 @@ func newKeysRevoke(s *shared) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Revoke a key; it fails within a second, on open connections too",
-		Args:  exactArgs(1, "the id of a key, as sluice keys list shows it"),
+		Args:  oneArg("the id of a key, as sluice keys list shows it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
 				if err := keys.Revoke(cmd.Context(), args[0]); err != nil {
@@ -134,8 +135,11 @@ func newKeysRevoke(s *shared) *cobra.Command {
 				return nil
 			})
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
+			if len(args) > 0 || !s.homeExists() {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			_ = s.withKeys(cmd.Context(), func(keys *app.Keys) error {
 				list, err := keys.List(cmd.Context())
 				for _, k := range list {
@@ -147,15 +151,5 @@ func newKeysRevoke(s *shared) *cobra.Command {
 			})
 			return ids, cobra.ShellCompDirectiveNoFileComp
 		},
-	}
-}
-
-// exactArgs asks for n arguments and says what they are.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return &exitCoded{exitUsage, fmt.Errorf("%s takes %d argument(s), got %d: %s", cmd.CommandPath(), n, len(args), what)}
-		}
-		return nil
 	}
 }

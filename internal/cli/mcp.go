@@ -1,47 +1,70 @@
 package cli
 
 import (
+	"context"
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-run/sluice/client"
 )
 
+// mcpFlags are the flags of sluice mcp.
+type mcpFlags struct {
+	*shared
+	toolkits []string
+	session  string
+	direct   bool
+}
+
 func newMCP(s *shared) *cobra.Command {
-	var toolkits []string
-	var session string
-	var direct bool
+	f := &mcpFlags{shared: s}
 	cmd := &cobra.Command{
 		Use:   "mcp",
 		Short: "Speak MCP on standard input and output",
 		Long: "Speak MCP on standard input and output, for agents that start their servers as\n" +
 			"programs. It opens a session at the router and passes messages on; both protocol\n" +
-			"eras work. Logs go to standard error.",
+			"eras work. Logs go to standard error. When standard input ends, requests that\n" +
+			"still run have 10 seconds, and the session is deleted unless --session named it.",
 		Example: "  sluice mcp --user me --toolkits confluence",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			r, err := s.router(ctx)
-			if err != nil {
-				return err
+			switch {
+			case f.session != "" && (f.direct || len(f.toolkits) > 0):
+				return usage(cmd, errors.New("--session has its own toolkits: leave out --toolkits and --direct"))
+			case f.direct && len(f.toolkits) == 0:
+				return usage(cmd, errors.New("--direct needs --toolkits: name those whose tools are listed"))
 			}
-			defer r.Close(ctx)
-			var open *client.Session
-			if session != "" {
-				open, err = r.Use(ctx, session)
-			} else {
-				open, err = r.Create(ctx, s.userID(), client.SessionOptions{Toolkits: toolkits, PreloadAll: direct})
-			}
-			if err != nil {
-				return err
-			}
-			return newBridge(open, s.Streams).run(ctx)
+			return f.run(cmd.Context())
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&toolkits, "toolkits", nil, "only these toolkits")
-	f.BoolVar(&direct, "direct", false, "list every tool directly; needs --toolkits")
-	f.StringVar(&session, "session", "", "an existing session to use")
-	f.StringVar(&s.url, "url", "", "address of a running router (env SLUICE_URL); without one, a router is started in this process")
-	f.StringVarP(&s.user, "user", "u", "", "the user to act for (env SLUICE_USER_ID or USER_ID; default \"default\")")
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.toolkits, "toolkits", nil, "only these toolkits")
+	fl.BoolVar(&f.direct, "direct", false, "list every tool directly; needs --toolkits")
+	fl.StringVar(&f.session, "session", "", "an existing session to use")
+	s.routerFlag(cmd)
+	s.userFlag(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("toolkits", s.completeToolkit) // fails only for a flag that is not there
 	return cmd
+}
+
+func (f *mcpFlags) run(ctx context.Context) error {
+	r, err := f.router(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close(ctx)
+	if f.session != "" {
+		open, err := r.Use(ctx, f.session)
+		if err != nil {
+			return err
+		}
+		return newBridge(open, f.Streams).run(ctx)
+	}
+	open, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, PreloadAll: f.direct})
+	if err != nil {
+		return err
+	}
+	defer open.Delete(context.WithoutCancel(ctx)) //nolint:errcheck // a left-over session is harmless
+	return newBridge(open, f.Streams).run(ctx)
 }

@@ -23,7 +23,7 @@ func newServe(s *shared) *cobra.Command {
 			"a flag wins over the environment, which wins over the file.",
 		Example: "  sluice serve --sandbox\n" +
 			"  sluice serve --addr 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --public-url https://sluice.example.com",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := app.LoadConfig(s.config, s.home)
 			if err != nil {

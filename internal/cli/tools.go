@@ -2,7 +2,9 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -12,15 +14,12 @@ import (
 )
 
 func newTools(s *shared) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "tools",
-		Short: "Find and read tools",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := group(&cobra.Command{Use: "tools", Short: "Find and read tools"})
 	list, search, show := newToolsList(s), newToolsSearch(s), newToolsShow(s)
+	s.userFlag(search)
 	for _, c := range []*cobra.Command{list, search, show} {
-		s.routerFlags(c)
+		s.routerFlag(c)
+		s.jsonFlag(c)
 		cmd.AddCommand(c)
 	}
 	return cmd
@@ -32,14 +31,15 @@ func newToolsList(s *shared) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List every tool",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := s.router(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer r.Close(cmd.Context())
-			var tools []client.Tool
+			defer s.busy("Reading the catalogue")()
+			tools := []client.Tool{}
 			for t, err := range r.Tools(cmd.Context(), client.ToolQuery{Toolkit: toolkit}) {
 				if err != nil {
 					return err
@@ -49,13 +49,17 @@ func newToolsList(s *shared) *cobra.Command {
 			if s.json {
 				return s.writeJSON(tools)
 			}
+			if len(tools) == 0 {
+				return fmt.Errorf("there are no tools of a toolkit %q\n  See: sluice tools list", toolkit)
+			}
 			for _, t := range tools {
-				fmt.Fprintf(s.Out, "%-44s %s\n", t.Slug, firstLine(t.Description, 80))
+				s.showSlug(t.Slug, t.Description)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&toolkit, "toolkit", "", "only this toolkit's")
+	_ = cmd.RegisterFlagCompletionFunc("toolkit", s.completeToolkit) // fails only for a flag that is not there
 	return cmd
 }
 
@@ -64,7 +68,12 @@ func newToolsSearch(s *shared) *cobra.Command {
 		Use:     "search WORDS…",
 		Short:   "Find tools for a task in plain words, as an agent does",
 		Example: "  sluice tools search put a sticker on a page",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(strings.Join(args, "")) == "" {
+				return fmt.Errorf("%s needs words: what should be done", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := s.router(cmd.Context())
 			if err != nil {
@@ -91,24 +100,32 @@ func newToolsSearch(s *shared) *cobra.Command {
 func (s *shared) showFound(found *client.SearchAnswer) error {
 	for _, f := range found.Results {
 		if len(f.Primary) == 0 {
-			fmt.Fprintln(s.Out, "No tool fits. Try other words, or: sluice tools list")
-			return errShown
+			return errors.New("no tool fits\n  Try other words, or: sluice tools list")
 		}
-		for _, slug := range append(f.Primary, f.Related...) {
-			fmt.Fprintf(s.Out, "%-44s %s\n", slug, firstLine(found.Tools[slug].Description, 80))
+		for _, slug := range slices.Concat(f.Primary, f.Related) {
+			s.showSlug(slug, found.Tools[slug].Description)
 		}
 		for _, p := range f.Pitfalls {
-			fmt.Fprintf(s.Out, "  note: %s\n", p)
+			fmt.Fprintf(s.Out, "  note: %s\n", printable(p))
 		}
 	}
 	return nil
+}
+
+// slugWidth is the column of slugs in lists.
+const slugWidth = 44
+
+// showSlug writes a tool on a line.
+func (s *shared) showSlug(slug, description string) {
+	rest := max(20, columns(s.Out, slugWidth+1+80)-slugWidth-1)
+	fmt.Fprintf(s.Out, "%-*s %s\n", slugWidth, printable(slug), firstLine(description, rest))
 }
 
 func newToolsShow(s *shared) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show SLUG",
 		Short:             "Show what a tool does and takes",
-		Args:              exactArgs(1, "the slug of a tool, such as CONFLUENCE_GET_PAGE_BY_ID"),
+		Args:              oneArg("the slug of a tool, such as CONFLUENCE_GET_PAGE_BY_ID"),
 		ValidArgsFunction: s.completeTool,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := s.router(cmd.Context())
@@ -129,7 +146,8 @@ func newToolsShow(s *shared) *cobra.Command {
 }
 
 func (s *shared) showTool(t *client.Tool) error {
-	fmt.Fprintf(s.Out, "%s (%s, %s)\n\n%s\n", t.Slug, t.Toolkit.Name, t.Version, t.Description)
+	width := columns(s.Out, 100)
+	fmt.Fprintf(s.Out, "%s (%s, %s)\n\n%s\n", t.Slug, t.Toolkit.Name, t.Version, wrap(printable(t.Description), width))
 	if len(t.Tags) > 0 {
 		fmt.Fprintf(s.Out, "\nTags:   %s\n", strings.Join(t.Tags, ", "))
 	}
@@ -150,7 +168,10 @@ func (s *shared) showTool(t *client.Tool) error {
 		if p.required {
 			mark = "*"
 		}
-		fmt.Fprintf(s.Out, "  %s %-16s %-9s %s\n", mark, p.name, p.kind, p.description)
+		fmt.Fprintf(s.Out, "  %s %s (%s)\n", mark, printable(p.name), p.kind)
+		if p.description != "" {
+			fmt.Fprintln(s.Out, wrap("      "+printable(p.description), width))
+		}
 	}
 	return nil
 }
@@ -200,24 +221,4 @@ func parameters(schema json.RawMessage) ([]parameter, error) {
 		return list[i].name < list[j].name
 	})
 	return list, nil
-}
-
-// completeTool completes tool slugs from the catalogue.
-func (s *shared) completeTool(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	r, err := s.router(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer r.Close(cmd.Context())
-	var slugs []string
-	for t, err := range r.Tools(cmd.Context(), client.ToolQuery{}) {
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		slugs = append(slugs, t.Slug+"\t"+t.Name)
-	}
-	return slugs, cobra.ShellCompDirectiveNoFileComp
 }

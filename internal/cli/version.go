@@ -13,7 +13,7 @@ func newVersion(s *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if s.json {
 				return s.writeJSON(map[string]string{
@@ -24,6 +24,6 @@ func newVersion(s *shared) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&s.json, "json", false, "write JSON")
+	s.jsonFlag(cmd)
 	return cmd
 }
