@@ -116,31 +116,38 @@ func TestOfficialClient(t *testing.T) {
 				t.Errorf("content as it is: %+v", r)
 			}
 
-			e.tools.steps = make(chan struct{})
-			go func() {
-				for range 3 {
-					e.tools.steps <- struct{}{}
-					<-reported
-				}
-				close(e.tools.steps)
-			}()
-			params := &mcp.CallToolParams{Name: "TEST_STEPS"}
-			params.SetProgressToken("p")
-			_, err = cs.CallTool(ctx, params)
-			must(t, err)
-			if diff := cmp.Diff([]string{"step 1", "step 2", "step 3"}, reports); diff != "" {
-				t.Error(diff)
-			}
-
-			ctx, cancel := context.WithCancel(ctx)
-			go func() { <-e.tools.entered; cancel() }()
-			if _, err := cs.CallTool(ctx, &mcp.CallToolParams{Name: "TEST_BLOCK", Arguments: map[string]any{}}); err == nil {
-				t.Error("a cancelled call gave a result")
-			}
-			if err := e.waitEnded(); err == nil {
-				t.Error("the tool was not cancelled")
-			}
+			e.progressAndCancel(t, cs, &reports, reported)
 		})
+	}
+}
+
+// progressAndCancel calls a tool that reports and one that is cancelled.
+func (e *env) progressAndCancel(t *testing.T, cs *mcp.ClientSession, reports *[]string, reported <-chan struct{}) {
+	t.Helper()
+	ctx := t.Context()
+	e.tools.steps = make(chan struct{})
+	go func() {
+		for range 3 {
+			e.tools.steps <- struct{}{}
+			<-reported
+		}
+		close(e.tools.steps)
+	}()
+	params := &mcp.CallToolParams{Name: "TEST_STEPS"}
+	params.SetProgressToken("p")
+	_, err := cs.CallTool(ctx, params)
+	must(t, err)
+	if diff := cmp.Diff([]string{"step 1", "step 2", "step 3"}, *reports); diff != "" {
+		t.Error(diff)
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	go func() { <-e.tools.entered; cancel() }()
+	if _, err := cs.CallTool(ctx, &mcp.CallToolParams{Name: "TEST_BLOCK", Arguments: map[string]any{}}); err == nil {
+		t.Error("a cancelled call gave a result")
+	}
+	if err := e.waitEnded(); err == nil {
+		t.Error("the tool was not cancelled")
 	}
 }
 

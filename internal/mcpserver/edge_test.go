@@ -137,3 +137,17 @@ func TestStdioWithoutItsSession(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+// A call's record names the request that its answer names.
+func TestRequestID(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("request")
+	id := e.session(p, direct)
+	for era, c := range eras(e, id, key) {
+		got := c.named("tools/call", "TEST_ECHO").post(inEra(era, callBody("TEST_ECHO", `{"text":"hi"}`)))
+		newest := e.executions(p.ProjectID)[0]
+		if name := got.header.Get("X-Request-Id"); name == "" || newest.RequestID != name || newest.SessionID != id || newest.KeyID != p.KeyID {
+			t.Errorf("%s: answered as %q, recorded %+v", era, name, newest)
+		}
+	}
+}

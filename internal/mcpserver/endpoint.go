@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/telemetry"
 )
 
 // modernVersion is the first version without handshake and sessions.
@@ -68,7 +69,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 	r.Header.Del("X-Api-Key")
 	r.Header.Del("Authorization")
 
-	f := &flight{handle: handle, requestID: domain.NewID(domain.PrefixRequest), door: execute.DoorMCP}
+	f := &flight{handle: handle, requestID: telemetry.RequestID(ctx), door: execute.DoorMCP}
+	if f.requestID == "" {
+		f.requestID = domain.NewID(domain.PrefixRequest)
+		ctx = telemetry.WithRequestID(ctx, f.requestID)
+	}
+	w.Header().Set("X-Request-Id", f.requestID)
 	ctx, stopWatch := s.opts.Identity.Watch(ctx, principal)
 	defer stopWatch()
 	ctx, f.cancel = context.WithCancelCause(ctx)
