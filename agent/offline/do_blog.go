@@ -152,6 +152,8 @@ func (t *turn) withoutSpace(words, kind string) ([]item, string, error) {
 	return nil, "", nil
 }
 
+var timeWords = regexp.MustCompile(`(?i)\b(?:last|latest|newest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`)
+
 var newestWords = regexp.MustCompile(`(?i)^(?:last|latest|newest|most recent)\s+`)
 
 // newest locates what is to be read; "the latest X" is the newest of a series.
@@ -227,14 +229,14 @@ func summaryFirst(s string) string {
 	if m := summaryOfWords.FindStringSubmatch(s); m != nil {
 		return m[2] + " " + m[1]
 	}
-	return regexp.MustCompile(`(?i)^(?:last|latest|newest|most recent)\s+`).ReplaceAllString(s, "")
+	return newestWords.ReplaceAllString(s, "")
 }
 
 // topicOf is what a summary is about, without the words for summaries.
 func topicOf(s string) string {
 	s = summaryFirst(s)
 	s = summaryWords.ReplaceAllString(s, " ")
-	s = regexp.MustCompile(`(?i)\b(?:last|latest|newest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`).ReplaceAllString(s, " ")
+	s = timeWords.ReplaceAllString(s, " ")
 	return strings.Join(strings.Fields(s), " ")
 }
 

@@ -107,7 +107,7 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 			return intent{Do: rule.do, Target: &tg}, good, true
 		}
 	}
-	if m := saysAbout.FindStringSubmatch(c); m != nil && !re(`^(?:people|anyone|everyone|the wiki|confluence)$`).MatchString(m[1]) {
+	if m := saysAbout.FindStringSubmatch(c); m != nil && !nobody.MatchString(m[1]) {
 		tg, good := w.target(m[1])
 		return intent{Do: doAbout, Target: &tg, Query: article.ReplaceAllString(w.show(m[2]), "")}, good, true
 	}
@@ -123,7 +123,7 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 }
 
 func (w *words) searching(c string) (in intent, ok, mine bool) {
-	if m := spacePages.FindStringSubmatch(c); m != nil && !re(`^(?:recent|latest|newest|my|new|related)$`).MatchString(m[1]) {
+	if m := spacePages.FindStringSubmatch(c); m != nil && !noSpace.MatchString(m[1]) {
 		return intent{Do: doPages, Space: spaceName(w.show(m[1]))}, sure(m[1]), true
 	}
 	if m := readAbout.FindStringSubmatch(c); m != nil {
@@ -166,3 +166,9 @@ func (w *words) opening(c string) (in intent, ok, mine bool) {
 	tg, good := w.target(m[1])
 	return intent{Do: doRead, Target: &tg}, good, true
 }
+
+// Small patterns of the rules above.
+var (
+	nobody  = re(`^(?:people|anyone|everyone|the wiki|confluence)$`)
+	noSpace = re(`^(?:recent|latest|newest|my|new|related)$`)
+)

@@ -107,7 +107,7 @@ func (w *words) label(c string, _ *string) (in intent, ok, mine bool) {
 	}
 	for _, r := range []*regexp.Regexp{labelColon, labelAs, labelGive, labelGive2, labelBe, labelAfter, labelIt} {
 		if m := r.FindStringSubmatch(c); m != nil {
-			if r == labelAs && !re(`^(?:label|tag)`).MatchString(c) && !re(`\b(?:label|tag)`).MatchString(c) && statusWords.MatchString(m[2]) {
+			if r == labelAs && !beginsLabel.MatchString(c) && !holdsLabel.MatchString(c) && statusWords.MatchString(m[2]) {
 				return in, false, true
 			}
 			return set(m[2], m[1])
@@ -121,7 +121,7 @@ func (w *words) label(c string, _ *string) (in intent, ok, mine bool) {
 
 func (w *words) labels(s string) []string {
 	var out []string
-	for _, l := range re(`\s*(?:,\s*and\b|,|\band\b|&|\+)\s*`).Split(s, -1) {
+	for _, l := range listMark.Split(s, -1) {
 		if l = strings.TrimPrefix(w.show(l), "#"); noLabel.MatchString(l) {
 			return nil
 		}
@@ -138,7 +138,7 @@ func (w *words) comment(c string, text *string) (in intent, ok, mine bool) {
 			in.Text, *text = *text, ""
 		}
 		if in.Text == "" {
-			if m := commentTail.FindStringSubmatch(tg); m != nil && !re(`(?:called|named|titled|page|post|on)$`).MatchString(m[1]) || m != nil && re(`page$`).MatchString(m[1]) {
+			if m := commentTail.FindStringSubmatch(tg); m != nil && !beforeName.MatchString(m[1]) || m != nil && endsPage.MatchString(m[1]) {
 				tg, in.Text = m[1], w.show(m[2])
 			} else if m := commentThat.FindStringSubmatch(tg); m != nil && !hasVerb(m[2]) {
 				tg, in.Text = m[1], w.show(m[2])
@@ -163,13 +163,13 @@ func (w *words) comment(c string, text *string) (in intent, ok, mine bool) {
 
 func (w *words) page(c string, text *string) (in intent, ok, mine bool) {
 	m := makePage.FindStringSubmatch(c)
-	if m == nil || re(`^open\s`).MatchString(c) && !re(`^open\s+(?:up\s+)?(?:a|an|another)\s`).MatchString(c) {
+	if m == nil || beginsOpen.MatchString(c) && !opensNew.MatchString(c) {
 		return in, false, false
 	}
 	in = intent{Do: doPage, Kind: "page"}
 	switch {
 	case makeChild.MatchString(c):
-		m[2] = re(`^\s*of\s`).ReplaceAllString(m[2], " under ")
+		m[2] = ofFirst.ReplaceAllString(m[2], " under ")
 	case makeNamed.MatchString(c): // create page Harbour in …
 		m[2] = " called" + m[2]
 	}
@@ -191,7 +191,7 @@ func (w *words) named(in *intent, desc string) bool {
 	if special.MatchString(desc) || prepositions.MatchString(desc) && !isQuote(desc) {
 		return false
 	}
-	desc = strings.TrimSpace(re(`^(?:called|named|titled)\s+`).ReplaceAllString(strings.TrimSpace(desc), ""))
+	desc = strings.TrimSpace(beginsCalled.ReplaceAllString(strings.TrimSpace(desc), ""))
 	switch {
 	case desc == "":
 		return true
@@ -248,7 +248,7 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 		return m[1], true
 	}
 	for _, r := range []*regexp.Regexp{modSpace, modSpaceOf} {
-		if m := r.FindStringSubmatch(rest); m != nil && in.Space == "" && !re(`\b(?:called|named|titled)\b`).MatchString(m[2]) {
+		if m := r.FindStringSubmatch(rest); m != nil && in.Space == "" && !holdsCalled.MatchString(m[2]) {
 			in.Space = spaceName(w.show(m[2]))
 			return m[1], sure(m[2])
 		}
@@ -279,8 +279,8 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 			return m[1], good
 		}
 	}
-	if m := modIn.FindStringSubmatch(rest); m != nil && in.Space == "" && (!re(`\b(?:called|named|titled|title|name|about)\b`).MatchString(m[1]) || hasQuote(m[1])) &&
-		!hasQuote(m[2]) && !re(`\b(?:called|named|titled|entitled)\b`).MatchString(m[2]) {
+	if m := modIn.FindStringSubmatch(rest); m != nil && in.Space == "" && (!holdsTitle.MatchString(m[1]) || hasQuote(m[1])) &&
+		!hasQuote(m[2]) && !holdsCalled.MatchString(m[2]) {
 		in.Space = spaceName(m[2])
 		return m[1], sure(m[2])
 	}
@@ -303,10 +303,9 @@ const (
 // spaceName takes the words around a space's name off.
 func spaceName(s string) string {
 	s = strings.Trim(strings.TrimSpace(s), `"“”'.,`)
-	s = re(`^(?:the|our|my)\s+`).ReplaceAllString(s, "")
-	s = re(`^space\s+`).ReplaceAllString(s, "")
-	s = re(`(?:'s)?\s+space$`).ReplaceAllString(s, "")
-	if re(`^(?:that|this|the same|same)$`).MatchString(s) {
+	s = aroundSpace.ReplaceAllString(s, "")
+	s = afterSpace.ReplaceAllString(s, "")
+	if sameWords.MatchString(s) {
 		return sameSpace
 	}
 	return s
@@ -318,11 +317,11 @@ func (w *words) blog(c string, text *string) (in intent, ok, mine bool) {
 	in = intent{Do: doBlog, Kind: "blogpost"}
 	for _, r := range []*regexp.Regexp{upAsBlog, asBlog} {
 		m := r.FindStringSubmatch(c)
-		if m == nil || re(`^`+makeVerb+`\s+`+det+blogNoun+`\b`).MatchString(c) {
+		if m == nil || makesBlog.MatchString(c) {
 			continue
 		}
 		tg, good := w.target(m[1])
-		if re(`^summari[sz]e`).MatchString(c) {
+		if beginsSummary.MatchString(c) {
 			in.Query = "summary"
 		}
 		if isQuote(m[1]) && *text == "" && strings.Contains(w.show(m[1]), " ") && len(strings.Fields(w.show(m[1]))) > 8 {
@@ -375,7 +374,7 @@ func (w *words) target(s string) (target, bool) {
 			break
 		}
 	}
-	if m := targetHead.FindStringSubmatch(s); m != nil && !re(`^(?:about|for|in|on|of)\b`).MatchString(m[2]) {
+	if m := targetHead.FindStringSubmatch(s); m != nil && !beginsPlace.MatchString(m[2]) {
 		t.Kind, s = kindOf(m[1]), m[2]
 	} else if m := targetTail.FindStringSubmatch(s); m != nil {
 		t.Kind, s = kindOf(m[2]), m[1]
@@ -396,3 +395,24 @@ func kindOf(noun string) string {
 	}
 	return ""
 }
+
+// Small patterns of the rules above.
+var (
+	ofFirst       = re(`^\s*of\s`)
+	aroundSpace   = re(`^(?:(?:the|our|my)\s+)?(?:space\s+)?`)
+	afterSpace    = re(`(?:'s)?\s+space$`)
+	beginsLabel   = re(`^(?:label|tag)`)
+	holdsLabel    = re(`\b(?:label|tag)`)
+	listMark      = re(`\s*(?:,\s*and\b|,|\band\b|&|\+)\s*`)
+	beforeName    = re(`(?:called|named|titled|page|post|on)$`)
+	endsPage      = re(`page$`)
+	beginsOpen    = re(`^open\s`)
+	opensNew      = re(`^open\s+(?:up\s+)?(?:a|an|another)\s`)
+	beginsCalled  = re(`^(?:called|named|titled)\s+`)
+	holdsCalled   = re(`\b(?:called|named|titled)\b`)
+	holdsTitle    = re(`\b(?:called|named|titled|title|name|about)\b`)
+	sameWords     = re(`^(?:that|this|the same|same)$`)
+	makesBlog     = re(`^` + makeVerb + `\s+` + det + blogNoun + `\b`)
+	beginsSummary = re(`^summari[sz]e`)
+	beginsPlace   = re(`^(?:about|for|in|on|of)\b`)
+)

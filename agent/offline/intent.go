@@ -70,6 +70,9 @@ var (
 // done.
 func (t *turn) read() ([]intent, string) {
 	said := strings.TrimSpace(t.said)
+	if len(said) > maxSaid {
+		return nil, notUnderstood
+	}
 	waiting := t.notes.Asked != "" && len(t.notes.Open) > 0
 	switch {
 	case greeting.MatchString(said):
@@ -96,10 +99,11 @@ func (t *turn) read() ([]intent, string) {
 // parse reads a request; ok only when every part of it is understood.
 func parse(said string) ([]intent, bool) {
 	w := &words{}
-	s := tidy(w.hide(said))
-	if len(w.quotes) >= maxQuotes || s == "" {
+	s := w.hide(said)
+	if len(w.quotes) >= maxQuotes || len(s) > maxRead {
 		return nil, false
 	}
+	s = tidy(s)
 	s = addText.ReplaceAllString(targetLast(spaceLast(s)), " with the text")
 	s = callIt.ReplaceAllString(s, " called $1")
 	s, last, ok := w.cutBareText(s)
@@ -144,7 +148,11 @@ func joined(all []intent) []intent {
 // and leave"); only when it changes nothing.
 func parseReading(said string) (intent, bool) {
 	w := &words{}
-	return w.reading(tidy(w.hide(said)))
+	s := w.hide(said)
+	if len(s) > maxRead {
+		return intent{}, false
+	}
+	return w.reading(tidy(s))
 }
 
 var (
@@ -159,6 +167,8 @@ var (
 	colonText  = regexp.MustCompile(`\s*:\s+(.+)$`)
 	addText    = regexp.MustCompile(`(?i),?\s+and\s+(?:add|put|write|include|insert|use)\s+(?:the |this |following )*(?:text|contents?|body)\b`)
 	callIt     = regexp.MustCompile(`(?i)(?:,?\s+and\s+(?:call|name|title)\s+it|[.;,?!]\s*(?:its|the)?\s*(?:name|title)\s+(?:is|should be))\s*:?\s+(` + qt + `)`)
+	replyIn    = regexp.MustCompile(`(?i)^(?:(?:sorry|no|oh|actually|i mean|i meant),?\s+)*(?:in|into|to|use|put it in|it belongs in|create it in)\s+`)
+	replyCall  = regexp.MustCompile(`(?i)^(?:call it|name it|title it|the title is|it is called|titled?:?)\s+`)
 	namesColon = regexp.MustCompile(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`)
 	writes     = regexp.MustCompile(`(?i)^(?:create|make|add|write|publish|post|comment|leave|put|start|prepare|generate|set up|drop|blog|in |on |under )`)
 )
@@ -205,11 +215,11 @@ func (t *turn) fillSlot(said string) ([]intent, bool) {
 	long := len(strings.Fields(s)) > 12
 	switch t.notes.Asked {
 	case "space":
-		s = regexp.MustCompile(`(?i)^(?:(?:sorry|no|oh|actually|i mean|i meant),?\s+)*(?:in|into|to|use|put it in|it belongs in|create it in)\s+`).ReplaceAllString(s, "")
+		s = replyIn.ReplaceAllString(s, "")
 		in.Space = spaceName(s)
 		return open, !long && in.Space != ""
 	case "title":
-		in.Title = regexp.MustCompile(`(?i)^(?:call it|name it|title it|the title is|it is called|titled?:?)\s+`).ReplaceAllString(s, "")
+		in.Title = replyCall.ReplaceAllString(s, "")
 		in.Title, in.Loose = w.unquote(in.Title), false
 		return open, !long && in.Title != ""
 	case "text":

@@ -10,7 +10,11 @@ import (
 const (
 	firstQuote = '\uE000'
 	maxQuotes  = 200
-	qt         = `[\x{E000}-\x{E0FF}]`
+	// maxSaid bounds what is read at all, maxRead what is read outside of
+	// quotation marks, in bytes: a longer request is beyond these rules.
+	maxSaid = 128 << 10
+	maxRead = 4 << 10
+	qt      = `[\x{E000}-\x{E0FF}]`
 )
 
 // words is a request on its way through the grammar.
@@ -18,27 +22,32 @@ type words struct{ quotes []string }
 
 var quoted = regexp.MustCompile("\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|`([^`]+)`|(^|[\\s(:,])['‘]([^\\n]+?)['’]([\\s.,;:!?)]|$)")
 
-// hide replaces what stands in quotation marks by single runes.
+// hide replaces what stands in quotation marks by single runes. Two quoted
+// texts may share the space between them, hence the second pass.
 func (w *words) hide(s string) string {
-	for range maxQuotes {
-		m := quoted.FindStringSubmatchIndex(s)
-		if m == nil {
-			break
+	s = strings.Map(func(r rune) rune {
+		if r >= firstQuote && r < firstQuote+256 {
+			return ' ' // nobody writes these; they are our marks
 		}
-		pre, body, post := "", "", ""
-		for g := 1; g <= 4; g++ {
-			if m[2*g] >= 0 {
-				body = s[m[2*g]:m[2*g+1]]
-			}
-		}
-		if m[12] >= 0 {
-			pre, body, post = s[m[10]:m[11]], s[m[12]:m[13]], s[m[14]:m[15]]
-		}
-		w.quotes = append(w.quotes, strings.TrimSpace(body))
-		mark := string(firstQuote + rune(len(w.quotes)-1))
-		s = s[:m[0]] + pre + mark + post + s[m[1]:]
+		return r
+	}, s)
+	for range 2 {
+		s = quoted.ReplaceAllStringFunc(s, w.hideOne)
 	}
 	return s
+}
+
+func (w *words) hideOne(found string) string {
+	if len(w.quotes) >= maxQuotes {
+		return found
+	}
+	m := quoted.FindStringSubmatch(found)
+	body := strings.TrimSpace(m[1] + m[2] + m[3] + m[4] + m[6])
+	if body == "" {
+		return found
+	}
+	w.quotes = append(w.quotes, body)
+	return m[5] + string(firstQuote+rune(len(w.quotes)-1)) + m[7]
 }
 
 // show gives the text back: a lone quoted rune is its content, one inside
