@@ -209,6 +209,7 @@ type fieldOut struct {
 	Description string  `json:"description"`
 	Required    bool    `json:"required"`
 	IsSecret    bool    `json:"is_secret,omitempty"`
+	UserVisible bool    `json:"user_visible" doc:"Whether a form shows it; newer clients require the word"`
 }
 
 func (s *server) getToolkit(ctx context.Context, in *toolkitPath) (toolkitDetail, error) {
@@ -255,7 +256,7 @@ func fieldsWire(fields []toolkit.Field) fieldGroups {
 	for _, f := range fields {
 		w := fieldOut{
 			Name: f.Name, DisplayName: f.DisplayName, Default: optional(f.Default), Type: "string",
-			Description: f.Description, Required: f.Required, IsSecret: f.Secret,
+			Description: f.Description, Required: f.Required, IsSecret: f.Secret, UserVisible: true,
 		}
 		if f.Required {
 			out.Required = append(out.Required, w)
