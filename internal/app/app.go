@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/api"
@@ -355,6 +356,9 @@ func (a *App) Failed() <-chan error { return a.failed }
 
 // errTaken names a port that somebody else has.
 func errTaken(addr string, err error) error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		err = errno // without the address again
+	}
 	return domain.Errorf(domain.CodeUnavailable, "cannot listen on %s: %v", addr, err).
 		WithFix("Is another router running there? Choose another address with --addr or SLUICE_ADDR; port 0 picks a free one.")
 }

@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"slices"
+
+	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/store"
 )
 
 // state says where an App is in its life.
@@ -86,18 +89,22 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// makeFirstKey makes a key for a project that has none and is not given one; a
-// router inside another program uses a key of its own instead.
+// makeFirstKey makes a key for a project that has none and is not given one; of
+// processes that start at once, one does. A router inside another program uses a
+// key of its own instead.
 func (a *App) makeFirstKey(ctx context.Context) error {
 	if a.opts.Quiet || a.opts.Config.APIKey != "" {
 		return nil
 	}
-	keys, err := a.ident.Keys(ctx, a.proj.ID)
-	if err != nil || len(keys) > 0 {
+	return a.db.InTx(ctx, func(tx store.Tx) error {
+		ident := identity.New(identity.Options{Store: tx})
+		keys, err := ident.Keys(ctx, a.proj.ID)
+		if err != nil || len(keys) > 0 {
+			return err
+		}
+		a.first, _, err = ident.CreateKey(ctx, a.proj.ID, "first")
 		return err
-	}
-	a.first, _, err = a.ident.CreateKey(ctx, a.proj.ID, "first")
-	return err
+	})
 }
 
 // drain stops taking requests, ends open streams and lets calls finish; what
