@@ -55,11 +55,15 @@ func takes(roles ...role) func(kind string) func(tool) bool {
 }
 
 func (t *turn) spaces() ([]item, error) {
+	if t.spaced != nil {
+		return t.spaced, nil
+	}
 	tl, err := t.find(need{useCase: "list spaces", verbs: verbsList, nouns: []string{"spaces"}})
 	if err != nil {
 		return nil, err
 	}
-	return t.list(tl, values{kind: "space"}, "list the spaces")
+	t.spaced, err = t.list(tl, values{kind: "space"}, "list the spaces")
+	return t.spaced, err
 }
 
 // spaceNamed finds a space by its name, key or the name's words. found is false

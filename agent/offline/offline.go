@@ -114,10 +114,15 @@ type turn struct {
 
 	focus *item // what "it" is, as the turn goes on
 	space *item
+
+	// What is asked once a turn: to ask the same again and again looks like a
+	// loop, and is.
+	found  map[string]searchData
+	spaced []item
 }
 
 func newTurn(req agent.Request) *turn {
-	t := &turn{req: req}
+	t := &turn{req: req, found: map[string]searchData{}}
 	begin := len(req.Messages)
 	for i := len(req.Messages) - 1; i >= 0; i-- {
 		m := req.Messages[i]

@@ -74,6 +74,7 @@ func TestPhrasings(t *testing.T) {
 	slots := make(chan struct{}, 3)
 	// What must change nothing shares one world, one case after the other.
 	quiet := newWorld(t)
+	quiet.seeded(t)
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
@@ -133,7 +134,7 @@ func (p phrasing) quiet() bool {
 }
 
 func (p phrasing) run(t *testing.T, w *world) (verdict, string) {
-	before := w.state(t)
+	before := w.seeded(t)
 	var history agent.History
 	answer := ""
 	for _, said := range p.turns {

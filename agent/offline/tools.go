@@ -69,13 +69,9 @@ func (t *turn) find(n need) (tool, error) {
 	if t.box.search == "" || t.box.execute == "" {
 		return tool{}, fail("There is no tool here that could %s.", n.useCase)
 	}
-	res, err := t.meta(t.box.search, map[string]any{"queries": []any{map[string]any{"use_case": n.useCase}}})
+	found, err := t.searchTools(n.useCase)
 	if err != nil {
 		return tool{}, err
-	}
-	var found searchData
-	if err := json.Unmarshal(res, &found); err != nil {
-		return tool{}, fail("The tool search gave an answer that I cannot read.")
 	}
 	best, ok := pick(found.tools(), n)
 	if !ok {
@@ -90,6 +86,22 @@ func (t *turn) find(n need) (tool, error) {
 		return t.fetchSchema(best)
 	}
 	return best, nil
+}
+
+func (t *turn) searchTools(useCase string) (searchData, error) {
+	if found, ok := t.found[useCase]; ok {
+		return found, nil
+	}
+	res, err := t.meta(t.box.search, map[string]any{"queries": []any{map[string]any{"use_case": useCase}}})
+	if err != nil {
+		return searchData{}, err
+	}
+	var found searchData
+	if err := json.Unmarshal(res, &found); err != nil {
+		return searchData{}, fail("The tool search gave an answer that I cannot read.")
+	}
+	t.found[useCase] = found
+	return found, nil
 }
 
 // searchData is the part of a search answer that matters.
@@ -248,7 +260,8 @@ func envelope(p agent.Part) (json.RawMessage, error) {
 		Error      string          `json:"error"`
 		Successful *bool           `json:"successful"`
 	}
-	if err := json.Unmarshal([]byte(p.Text), &e); err != nil || (e.Successful == nil && p.Outcome == agent.OutcomeOK) {
+	// A remark of the loop may follow the JSON.
+	if err := json.NewDecoder(strings.NewReader(p.Text)).Decode(&e); err != nil || (e.Successful == nil && p.Outcome == agent.OutcomeOK) {
 		if p.Outcome != agent.OutcomeOK {
 			return nil, &toolError{p.Text}
 		}

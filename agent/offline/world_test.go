@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluice-run/sluice/agent"
@@ -77,6 +78,17 @@ type thing struct {
 
 // state is all that a sandbox holds, by id.
 type state map[string]thing
+
+// seeded is the state of every fresh sandbox.
+func (w *world) seeded(t *testing.T) state {
+	seedOnce.Do(func() { seedState = w.state(t) })
+	return seedState
+}
+
+var (
+	seedOnce  sync.Once
+	seedState state
+)
 
 // change is one thing that is new, or one that got labels or another text.
 type change struct {
