@@ -100,7 +100,11 @@ func readArguments(in io.Reader, from string) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	if err := dec.Decode(&arguments); err != nil {
-		return nil, &exitCoded{exitUsage, fmt.Errorf("--json: expected one JSON object: %w", err)}
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, &exitCoded{exitUsage, fmt.Errorf("--json: expected one JSON object: %w at byte %d", err, syntax.Offset)}
+		}
+		return nil, &exitCoded{exitUsage, errors.New("--json: expected one JSON object")}
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) || arguments == nil {
 		return nil, &exitCoded{exitUsage, errors.New("--json: expected one JSON object and nothing after it")}

@@ -13,12 +13,16 @@ import (
 func (f *chatFlags) answerOnce(ctx context.Context, c *conversation) error {
 	enc := json.NewEncoder(f.Out)
 	enc.SetEscapeHTML(false)
-	calls := []callReport{}
+	calls, runs := []callReport{}, map[string][]string{}
 	var end agent.Done
 	answer, err := c.send(ctx, f.prompt, func(e agent.Event) {
 		switch e := e.(type) {
+		case agent.ToolCall:
+			for _, t := range innerCalls(e) {
+				runs[e.ID] = append(runs[e.ID], t.Slug)
+			}
 		case agent.ToolResult:
-			calls = append(calls, callReport{Tool: e.Name, Outcome: string(e.Outcome), Seconds: e.Duration.Seconds()})
+			calls = append(calls, callReport{Tool: e.Name, Runs: runs[e.ID], Outcome: string(e.Outcome), Seconds: e.Duration.Seconds()})
 		case agent.Done:
 			end = e
 		}
@@ -84,9 +88,10 @@ func cutNote(d agent.Done) string {
 
 // callReport is a tool call in the JSON answer.
 type callReport struct {
-	Tool    string  `json:"tool"`
-	Outcome string  `json:"outcome"`
-	Seconds float64 `json:"seconds"`
+	Tool    string   `json:"tool"`
+	Runs    []string `json:"runs,omitempty"` // the tools that a multi-execute runs
+	Outcome string   `json:"outcome"`
+	Seconds float64  `json:"seconds"`
 }
 
 // wireEvent is an event as a line of stream-json: a type and its fields.

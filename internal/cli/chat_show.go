@@ -23,20 +23,12 @@ const (
 
 // describeCall gives one line of at most width for each tool that a call runs.
 func describeCall(c agent.ToolCall, width int) []string {
-	if c.Name == metaMultiExecute {
-		var in struct {
-			Tools []struct {
-				Slug string          `json:"tool_slug"`
-				Args json.RawMessage `json:"arguments"`
-			} `json:"tools"`
+	if inner := innerCalls(c); len(inner) > 0 {
+		lines := make([]string, 0, len(inner))
+		for _, t := range inner {
+			lines = append(lines, cut(t.Slug+" "+compact(t.Args), width))
 		}
-		if json.Unmarshal(c.Args, &in) == nil && len(in.Tools) > 0 {
-			lines := make([]string, 0, len(in.Tools))
-			for _, t := range in.Tools {
-				lines = append(lines, cut(t.Slug+" "+compact(t.Args), width))
-			}
-			return lines
-		}
+		return lines
 	}
 	if c.Name == metaSearch {
 		var in struct {
@@ -53,6 +45,23 @@ func describeCall(c agent.ToolCall, width int) []string {
 		}
 	}
 	return []string{cut(c.Name+" "+compact(c.Args), width)}
+}
+
+// innerCall is a call inside a multi-execute.
+type innerCall struct {
+	Slug string          `json:"tool_slug"`
+	Args json.RawMessage `json:"arguments"`
+}
+
+// innerCalls gives what a multi-execute runs; nothing for any other call.
+func innerCalls(c agent.ToolCall) []innerCall {
+	var in struct {
+		Tools []innerCall `json:"tools"`
+	}
+	if c.Name != metaMultiExecute || json.Unmarshal(c.Args, &in) != nil {
+		return nil
+	}
+	return in.Tools
 }
 
 // describeResult gives one line of at most width for each tool that a call ran:

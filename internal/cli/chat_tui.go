@@ -112,7 +112,13 @@ const stopping = "Stopping"
 
 func newTUI(ctx context.Context, c *conversation, look styles) *tui {
 	in := textarea.New()
-	in.Prompt, in.ShowLineNumbers, in.CharLimit = "❯ ", false, maxPrompt
+	in.ShowLineNumbers, in.CharLimit = false, maxPrompt
+	in.SetPromptFunc(2, func(p textarea.PromptInfo) string {
+		if p.LineNumber == 0 {
+			return "❯ "
+		}
+		return "  "
+	})
 	in.Placeholder = "Ask for something · exit leaves"
 	in.DynamicHeight, in.MinHeight, in.MaxHeight = true, 1, 8
 	in.SetHeight(1)

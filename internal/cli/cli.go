@@ -79,10 +79,13 @@ func describe(err error) string {
 		return err.Error()
 	}
 	var ce *client.Error
-	if errors.As(err, &ce) && ce.Fix != "" {
+	switch {
+	case !errors.As(err, &ce) || ce.Message == "":
+		return err.Error()
+	case ce.Fix != "":
 		return ce.Message + "\n  " + ce.Fix
 	}
-	return err.Error()
+	return ce.Message
 }
 
 // shared are the flags and streams that every command has.
@@ -123,6 +126,9 @@ func newRoot(s *shared) *cobra.Command {
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		group(completion)
+	}
 	strict(root)
 	return root
 }
@@ -152,6 +158,7 @@ func subcommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	near := cmd.SuggestionsFor(args[0])
 	if len(near) > 0 {
 		return fmt.Errorf("there is no command %q; did you mean: %s", args[0], strings.Join(near, ", "))

@@ -39,7 +39,7 @@ func option(value, text string) string {
 }
 
 // completeTool completes tool slugs from the catalogue.
-func (s *shared) completeTool(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (s *shared) completeTool(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -49,7 +49,9 @@ func (s *shared) completeTool(cmd *cobra.Command, args []string, _ string) ([]st
 			if err != nil {
 				return nil, err
 			}
-			slugs = append(slugs, option(t.Slug, t.Name))
+			if strings.HasPrefix(t.Slug, strings.ToUpper(begun)) {
+				slugs = append(slugs, option(t.Slug, t.Name))
+			}
 		}
 		return slugs, nil
 	})

@@ -103,6 +103,10 @@ func newKeysList(s *shared) *cobra.Command {
 				if s.json {
 					return s.writeJSON(views)
 				}
+				if len(views) == 0 {
+					fmt.Fprintln(s.Err, "There is no key yet. Make one with: sluice keys create")
+					return nil
+				}
 				w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, "ID\tNAME\tKEY\tCREATED\tSTATE")
 				for _, v := range views {

@@ -24,7 +24,7 @@ func newMCP(s *shared) *cobra.Command {
 		Short: "Speak MCP on standard input and output",
 		Long: "Speak MCP on standard input and output, for agents that start their servers as\n" +
 			"programs. It opens a session at the router and passes messages on; both protocol\n" +
-			"eras work. Logs go to standard error. When standard input ends, requests that\n" +
+			"eras work. When standard input ends, requests that\n" +
 			"still run have 10 seconds, and the session is deleted unless --session named it.",
 		Example: "  sluice mcp --user me --toolkits confluence",
 		Args:    noArgs,

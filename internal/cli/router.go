@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +78,14 @@ func (s *shared) configured(cfg app.Config) (address, key string, err error) {
 	return address, key, nil
 }
 
+// log is where a router in this process logs.
+func (s *shared) log() io.Writer {
+	if s.getenv("SLUICE_LOG_LEVEL") == "" {
+		return io.Discard
+	}
+	return s.Err
+}
+
 // router reaches the configured router, else starts one in this process, with
 // the sandbox, on a free port.
 func (s *shared) router(ctx context.Context) (*router, error) {
@@ -90,13 +100,14 @@ func (s *shared) router(ctx context.Context) (*router, error) {
 	if address != "" {
 		c, err := client.New(client.Options{BaseURL: address, APIKey: key, UserAgent: "sluice/" + app.Version()})
 		if err != nil {
-			return nil, &exitCoded{exitUsage, err}
+			return nil, &exitCoded{exitUsage, fmt.Errorf("%q is not a router's address: expected one such as http://127.0.0.1:8787", address)}
 		}
 		return &router{Client: c}, nil
 	}
 	cfg.Addr, cfg.Sandbox, cfg.APIKey, cfg.PublicURL = "127.0.0.1:0", true, "", ""
 	cfg.TLSCert, cfg.TLSKey = "", ""
-	a, err := app.New(ctx, app.Options{Config: cfg, Quiet: true, LogOutput: s.Err})
+	// What goes wrong is in the answers; a log would spoil the display.
+	a, err := app.New(ctx, app.Options{Config: cfg, Quiet: true, LogOutput: s.log()})
 	if err != nil {
 		return nil, err
 	}
