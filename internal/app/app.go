@@ -165,6 +165,7 @@ func (a *App) setup(ctx context.Context) error {
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
+		Deleted: func(id string) { a.mcp.Forget(id) },
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
 	return a.setupServer(rooms{cat: cat, conn: conn, exec: exec, sessions: sessions})

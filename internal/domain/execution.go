@@ -26,7 +26,7 @@ type Execution struct {
 	Tool          string
 	Version       string
 	AccountID     string // empty when no account was picked
-	Door          string // mcp, mcp_multi, rest, rest_session, rest_meta, stdio
+	Door          string // where the call came in, as execute names it
 	RequestID     string
 	Outcome       Outcome
 	ErrorCode     Code   // for refused and failed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"time"
 
@@ -14,14 +15,17 @@ import (
 const (
 	// stateTTL is how long a person may take to answer.
 	stateTTL = 10 * time.Minute
-	// maxState bounds a tool's own state in bytes.
-	maxState = 16 << 10
+	// maxState bounds a tool's own state, and all that travels, in bytes.
+	maxState  = 16 << 10
+	maxSealed = 64 << 10
 )
 
 // sealedState is what travels through the client while a person answers.
 type sealedState struct {
-	Tool    json.RawMessage `json:"t,omitempty"`
-	Expires int64           `json:"e"` // Unix seconds
+	Tool json.RawMessage `json:"t,omitempty"`
+	// Answers are those of earlier rounds: a client sends only the last ones.
+	Answers map[string]toolkit.Answer `json:"a,omitempty"`
+	Expires int64                     `json:"e"` // Unix seconds
 }
 
 // ask makes the answer of a tool that puts a question to the person. A caller
@@ -36,9 +40,14 @@ func (r *run) ask(ctx context.Context, ask *toolkit.Ask) (*Answer, error) {
 	if len(ask.State) > maxState {
 		return nil, domain.Internal("keeping a question's state", errLargeState)
 	}
-	plain, err := json.Marshal(sealedState{Tool: ask.State, Expires: r.s.opts.Now().Add(stateTTL).Unix()})
+	plain, err := json.Marshal(sealedState{
+		Tool: ask.State, Answers: r.req.Interact.Answers, Expires: r.s.opts.Now().Add(stateTTL).Unix(),
+	})
 	if err != nil {
 		return nil, domain.Internal("keeping a question's state", err)
+	}
+	if len(plain) > maxSealed {
+		return nil, domain.Errorf(domain.CodeTooLarge, "the answers to this tool's questions are larger than %d KiB together", maxSealed>>10)
 	}
 	state, err := r.s.opts.Sealer.SealState(ctx, r.stateAAD(), plain)
 	if err != nil {
@@ -63,8 +72,9 @@ func (r *run) showable(ask *toolkit.Ask) (url string, ok bool) {
 	return url, ok
 }
 
-// openState gives the tool's own state back. Answers count only together with
-// the state of their question: it binds them to the call that asked.
+// openState gives the tool's own state back and adds the answers of earlier
+// rounds to those that came. Answers count only together with the state of their
+// question: it binds them to the call that asked.
 func (r *run) openState(ctx context.Context) (json.RawMessage, error) {
 	in := &r.req.Interact
 	if in.State == "" {
@@ -87,6 +97,12 @@ func (r *run) openState(ctx context.Context) (json.RawMessage, error) {
 	if r.s.opts.Now().Unix() >= st.Expires {
 		return nil, badState("The question has expired: it was open for 10 minutes.")
 	}
+	answers := maps.Clone(st.Answers)
+	if answers == nil {
+		answers = map[string]toolkit.Answer{}
+	}
+	maps.Copy(answers, in.Answers)
+	in.Answers = answers
 	return st.Tool, nil
 }
 

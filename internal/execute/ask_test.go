@@ -11,6 +11,30 @@ import (
 	"github.com/sluice-run/sluice/toolkit"
 )
 
+// A client sends only the answers of the last round; the tool sees them all.
+func TestAskTwice(t *testing.T) {
+	t.Parallel()
+	f := setup(t, nil)
+	f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	req := request("NOTES_CONFIRM_TWICE", `{"note_id":"7"}`)
+	req.Interact.CanAsk = toolkit.AskKinds{Form: true}
+	for _, step := range []struct{ asks, action string }{{"first", "accept"}, {"second", "decline"}} {
+		answer, err := f.Run(t.Context(), req)
+		if err != nil || answer.Ask == nil || len(answer.Ask.Questions) != 1 {
+			t.Fatalf("answer %+v, error %v", answer, err)
+		}
+		if _, ok := answer.Ask.Questions[step.asks]; !ok {
+			t.Fatalf("asked %+v, want %s", answer.Ask.Questions, step.asks)
+		}
+		req.Interact.State = answer.State
+		req.Interact.Answers = map[string]toolkit.Answer{step.asks: {Action: step.action}}
+	}
+	answer, err := f.Run(t.Context(), req)
+	if err != nil || string(answer.Data) != `{"text":"accept decline"}` {
+		t.Fatalf("answer %+v, error %v", answer, err)
+	}
+}
+
 func TestAskAndAnswer(t *testing.T) {
 	t.Parallel()
 	f := setup(t, nil)

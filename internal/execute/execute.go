@@ -102,7 +102,6 @@ func New(opts Options) *Service {
 // Doors name where a call came in.
 const (
 	DoorMCP         = "mcp"
-	DoorStdio       = "stdio"
 	DoorMulti       = "multi"
 	DoorREST        = "rest"
 	DoorRESTSession = "rest_session"

@@ -25,28 +25,26 @@ const fieldState = "state"
 
 // answer is the middleware by which one SDK server serves every session: it
 // takes over tools/list and tools/call.
-func (s *Server) answer(find func(context.Context, *mcp.RequestExtra) (*flight, error)) mcp.Middleware {
-	return func(next mcp.MethodHandler) mcp.MethodHandler {
-		return func(ctx context.Context, method string, req mcp.Request) (res mcp.Result, err error) {
-			if method != methodToolsList && method != methodToolsCall {
-				return next(ctx, method, req)
-			}
-			defer func() {
-				if p := recover(); p != nil {
-					s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in an MCP request",
-						slog.String("method", method), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-					res, err = nil, rpcError(codeInternal, "internal error")
-				}
-			}()
-			f, err := find(ctx, req.GetExtra())
-			if err != nil {
-				return nil, rpcErrorOf(err)
-			}
-			if r, ok := req.(*mcp.CallToolRequest); ok {
-				return s.call(ctx, f, r)
-			}
-			return s.list(f, req)
+func (s *Server) answer(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (res mcp.Result, err error) {
+		if method != methodToolsList && method != methodToolsCall {
+			return next(ctx, method, req)
 		}
+		defer func() {
+			if p := recover(); p != nil {
+				s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in an MCP request",
+					slog.String("method", method), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				res, err = nil, rpcError(codeInternal, "internal error")
+			}
+		}()
+		f, err := s.flightOf(ctx, req.GetExtra())
+		if err != nil {
+			return nil, rpcErrorOf(err)
+		}
+		if r, ok := req.(*mcp.CallToolRequest); ok {
+			return s.call(ctx, f, r)
+		}
+		return s.list(f, req)
 	}
 }
 
@@ -95,7 +93,7 @@ func (s *Server) call(ctx context.Context, f *flight, req *mcp.CallToolRequest) 
 		f.out.arm(s.opts.EarlyHeaders)
 	}
 	c := session.Call{
-		Tool: p.Name, Arguments: json.RawMessage(args), Door: f.door, RequestID: f.requestID,
+		Tool: p.Name, Arguments: json.RawMessage(args), Door: execute.DoorMCP, RequestID: f.requestID,
 		Interact: execute.Interact{
 			Progress: progress(ctx, req),
 			CanAsk:   canAsk(req.ClientCapabilities()),

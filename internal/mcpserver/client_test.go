@@ -3,17 +3,14 @@ package mcpserver_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/sluice-run/sluice/internal/domain"
-	"github.com/sluice-run/sluice/internal/execute"
 )
 
 // versions are the protocol versions that a client may ask for.
@@ -275,64 +272,5 @@ func TestListFollowsTheSession(t *testing.T) {
 	res := e.modern(id, key).call("TEST_ECHO", `{"text":"x"}`)
 	if m := res.message(t); m.Error != nil || !strings.Contains(string(m.Result), `"isError":true`) {
 		t.Errorf("a disabled tool was called: %s", res.body)
-	}
-}
-
-// Each call is recorded with its door, and standard streams serve both eras.
-func TestStdio(t *testing.T) {
-	e := newEnv(t, nil)
-	_, p := e.key("stdio")
-	h, err := e.sessions.Open(t.Context(), p, e.session(p, direct))
-	must(t, err)
-	for _, version := range versions {
-		t.Run(version, func(t *testing.T) {
-			in, toServer := io.Pipe()
-			fromServer, out := io.Pipe()
-			ended := make(chan error, 1)
-			go func() { ended <- e.mcp.RunStdio(t.Context(), h, in, out) }()
-			cs, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(),
-				&mcp.IOTransport{Reader: fromServer, Writer: toServer}, &mcp.ClientSessionOptions{ProtocolVersion: version})
-			must(t, err)
-			list, err := cs.ListTools(t.Context(), nil)
-			must(t, err)
-			if len(list.Tools) != 11 {
-				t.Errorf("%d tools", len(list.Tools))
-			}
-			r, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_ECHO", Arguments: map[string]any{"text": "hi"}})
-			must(t, err)
-			if got := textOf(t, r); !strings.Contains(got, `"successful":true`) {
-				t.Errorf("echo: %s", got)
-			}
-			must(t, cs.Close())
-			select {
-			case err := <-ended:
-				must(t, err)
-			case <-time.After(10 * time.Second):
-				t.Error("the server goes on without its client")
-			}
-		})
-	}
-	for _, x := range e.executions(p.ProjectID) {
-		if x.Door != execute.DoorStdio || x.KeyID != p.KeyID || x.RequestID == "" {
-			t.Errorf("recorded: %+v", x)
-		}
-	}
-}
-
-// A revoked key ends a stdio run.
-func TestStdioEndsWithItsKey(t *testing.T) {
-	e := newEnv(t, nil)
-	_, p := e.key("stdio")
-	h, err := e.sessions.Open(t.Context(), p, e.session(p, direct))
-	must(t, err)
-	in, toServer := io.Pipe()
-	defer toServer.Close()
-	fromServer, out := io.Pipe()
-	defer fromServer.Close()
-	ended := make(chan error, 1)
-	go func() { ended <- e.mcp.RunStdio(t.Context(), h, in, out) }()
-	must(t, e.who.Revoke(t.Context(), p.ProjectID, p.KeyID))
-	if err := <-ended; domain.CodeOf(err) != domain.CodeUnauthenticated {
-		t.Errorf("ended with %v", err)
 	}
 }

@@ -3,12 +3,10 @@ package mcpserver_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -106,35 +104,6 @@ func TestRevokedInProgress(t *testing.T) {
 	}
 	if err := e.waitEnded(); err == nil {
 		t.Error("the tool went on")
-	}
-}
-
-// A session that is gone is an error of each message, not the end of the run;
-// the server's closing is its end.
-func TestStdioWithoutItsSession(t *testing.T) {
-	e := newEnv(t, nil)
-	_, p := e.key("stdio")
-	h, err := e.sessions.Open(t.Context(), p, e.session(p, direct))
-	must(t, err)
-	in, toServer := io.Pipe()
-	fromServer, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- e.mcp.RunStdio(t.Context(), h, in, out) }()
-	cs, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(),
-		&mcp.IOTransport{Reader: fromServer, Writer: toServer}, nil)
-	must(t, err)
-	defer cs.Close()
-	must(t, e.sessions.Delete(t.Context(), p, h.ID))
-	for range 2 {
-		_, err = cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "TEST_ECHO"})
-		var rpc *jsonrpc.Error
-		if !errors.As(err, &rpc) || rpc.Code != -32001 {
-			t.Errorf("a call without a session: %v", err)
-		}
-	}
-	must(t, e.mcp.Close())
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "shutting down") {
-		t.Errorf("ended with %v", err)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/sluice-run/sluice/internal/domain"
-	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/telemetry"
 )
 
@@ -69,7 +68,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 	r.Header.Del("X-Api-Key")
 	r.Header.Del("Authorization")
 
-	f := &flight{handle: handle, requestID: telemetry.RequestID(ctx), door: execute.DoorMCP}
+	f := &flight{handle: handle, requestID: telemetry.RequestID(ctx)}
 	if f.requestID == "" {
 		f.requestID = domain.NewID(domain.PrefixRequest)
 		ctx = telemetry.WithRequestID(ctx, f.requestID)

@@ -15,14 +15,13 @@ import (
 // client sends under this name is overwritten.
 const flightHeader = "Sluice-Flight"
 
-// flight is an HTTP request (or the whole of a stdio run) that is being served:
+// flight is an HTTP request that is being served:
 // for whom, in which session, and where its answer goes.
 type flight struct {
 	handle    *session.Handle
 	requestID string
-	door      string
-	out       *stream        // nil on stdio
-	legacy    *legacySession // nil in the modern era and on stdio
+	out       *stream
+	legacy    *legacySession // nil in the modern era
 	cancel    context.CancelCauseFunc
 }
 

@@ -103,7 +103,7 @@ func New(opts Options) *Server {
 	s.lists.ttl, s.lists.version = opts.ListTTL, opts.Version
 	s.limits = limits{calls: opts.MaxCalls, streams: opts.MaxStreams, all: opts.MaxAllStreams}
 
-	modern := s.newSDKServer(s.flightOf)
+	modern := s.newSDKServer()
 	get := func(*http.Request) *mcp.Server { return modern }
 	modernOptions := func(asJSON bool) *mcp.StreamableHTTPOptions {
 		return &mcp.StreamableHTTPOptions{
@@ -114,7 +114,7 @@ func New(opts Options) *Server {
 	}
 	s.modernJSON = mcp.NewStreamableHTTPHandler(get, modernOptions(true))
 	s.modernSSE = mcp.NewStreamableHTTPHandler(get, modernOptions(false))
-	s.legacy = newLegacyTable(s.newSDKServer(s.flightOf), opts.IdleTimeout, opts.MaxSessions)
+	s.legacy = newLegacyTable(s.newSDKServer(), opts.IdleTimeout, opts.MaxSessions)
 	return s
 }
 
@@ -130,7 +130,7 @@ func implementation(version string) *mcp.Implementation {
 
 // newSDKServer makes a server that takes its tools from the flight of each
 // request. Its tool list never changes by itself, so no list_changed is offered.
-func (s *Server) newSDKServer(find func(context.Context, *mcp.RequestExtra) (*flight, error)) *mcp.Server {
+func (s *Server) newSDKServer() *mcp.Server {
 	srv := mcp.NewServer(implementation(s.opts.Version), &mcp.ServerOptions{
 		Instructions: instructions,
 		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
@@ -138,7 +138,7 @@ func (s *Server) newSDKServer(find func(context.Context, *mcp.RequestExtra) (*fl
 			c.CacheScope, c.TTLMs = "private", int(s.opts.ListTTL.Milliseconds())
 		},
 	})
-	srv.AddReceivingMiddleware(s.answer(find))
+	srv.AddReceivingMiddleware(s.answer)
 	return srv
 }
 

@@ -26,7 +26,10 @@ type Options struct {
 	LinkURL func(origin, token string) string
 	// WaitLimit bounds one wait for connections; 50 s when 0.
 	WaitLimit time.Duration
-	Now       func() time.Time // time.Now when nil
+	// Deleted, when set, hears of each session that was deleted here: what is
+	// open for it can end at once.
+	Deleted func(sessionID string)
+	Now     func() time.Time // time.Now when nil
 }
 
 // Service keeps sessions. It is safe for concurrent use.
@@ -142,6 +145,9 @@ func changed(expect, current int) error {
 func (s *Service) Delete(ctx context.Context, p domain.Principal, id string) error {
 	if err := s.opts.Store.DeleteSession(ctx, p.ProjectID, id); err != nil {
 		return notFound(err, id)
+	}
+	if s.opts.Deleted != nil {
+		s.opts.Deleted(id)
 	}
 	return nil
 }

@@ -212,7 +212,7 @@ func TestTools(t *testing.T) {
 		{"all by tags", domain.SessionConfig{
 			SearchOff: true, MultiExecuteOff: true, ManageConnections: domain.ManageConnectionsConfig{Off: true},
 			Tags: &domain.TagRule{Enable: []string{"destructiveHint"}}, Preload: domain.PreloadConfig{All: true},
-		}, []string{"NOTES_CONFIRM", "NOTES_DELETE_NOTE"}},
+		}, []string{"NOTES_CONFIRM", "NOTES_CONFIRM_TWICE", "NOTES_DELETE_NOTE"}},
 	}
 	for _, tt := range tests {
 		set, err := f.Tools(f.open(t, "ann", tt.cfg))

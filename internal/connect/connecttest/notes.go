@@ -218,6 +218,18 @@ func noteTools() []toolkit.Tool {
 				}
 				return words{Text: a.Action + " " + in.NoteID + " " + string(c.State)}, nil
 			}),
+		toolkit.Update("NOTES_CONFIRM_TWICE", "Confirm Twice", "Change a note after asking the person two things.", toolkit.About{},
+			func(_ context.Context, c *toolkit.Call, in noteArg) (words, error) {
+				var said []string
+				for _, key := range []string{"first", "second"} {
+					a, err := c.Ask(key, toolkit.Question{Message: key + "?", Schema: json.RawMessage(`{"type":"object","properties":{}}`)})
+					if err != nil {
+						return words{}, err
+					}
+					said = append(said, a.Action)
+				}
+				return words{Text: strings.Join(said, " ")}, nil
+			}),
 	)
 }
 
