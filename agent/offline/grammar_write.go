@@ -167,6 +167,9 @@ func (w *words) page(c string, text *string) (in intent, ok, mine bool) {
 		return in, false, false
 	}
 	in = intent{Do: doPage, Kind: "page"}
+	if handles.MatchString(c) && !makesNew.MatchString(c) {
+		return in, false, true // "put the X page in …" is about a page that is there
+	}
 	switch {
 	case makeChild.MatchString(c):
 		m[2] = ofFirst.ReplaceAllString(m[2], " under ")
@@ -176,6 +179,9 @@ func (w *words) page(c string, text *string) (in intent, ok, mine bool) {
 	in.Text, *text = *text, ""
 	if !w.modifiers(&in, m[2]) {
 		return in, false, true
+	}
+	if strings.TrimSpace(m[1]) != "" && adds.MatchString(c) && !makesNew.MatchString(c) {
+		return in, false, true // "add X page to …" may mean the one that is there
 	}
 	return in, w.named(&in, m[1]), true
 }
@@ -241,7 +247,7 @@ func (w *words) modifiers(in *intent, rest string) bool {
 func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 	if m := modLabels.FindStringSubmatch(rest); m != nil && len(in.Labels) == 0 {
 		in.Labels = w.labels(m[2])
-		return m[1], true
+		return m[1], len(in.Labels) > 0
 	}
 	if m := modSame.FindStringSubmatch(rest); m != nil && in.Space == "" {
 		in.Space = sameSpace
@@ -398,6 +404,9 @@ func kindOf(noun string) string {
 
 // Small patterns of the rules above.
 var (
+	handles       = re(`^(?:put|publish|post|open|use|(?:add|start)\s+(?:the|this|that|my|our))\s`)
+	adds          = re(`^(?:add|start)\s`)
+	makesNew      = re(`^(?:put|publish|post|open|use|add|start)\s+(?:up\s+)?(?:me\s+|us\s+)?(?:a|an|another|new|one)\s`)
 	ofFirst       = re(`^\s*of\s`)
 	aroundSpace   = re(`^(?:(?:the|our|my)\s+)?(?:space\s+)?`)
 	afterSpace    = re(`(?:'s)?\s+space$`)

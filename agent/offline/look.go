@@ -204,7 +204,7 @@ func (t *turn) locate(tg target) (item, error) {
 	}
 	switch len(found) {
 	case 1:
-		return found[0], nil
+		return t.certain(found[0], tg)
 	case 0:
 		return item{}, ask("target", "I found no %s called “%s”. Which one do you mean?", item{Kind: tg.Kind}.noun(), tg.Title)
 	}
@@ -214,6 +214,27 @@ func (t *turn) locate(tg target) (item, error) {
 		q.text += fmt.Sprintf("\n%d. %s%s", i+1, it.link(), where(it))
 	}
 	return item{}, q
+}
+
+// certain: a title that only holds the user's words is taken for the one that
+// is meant, but not when the words are the name of a space.
+func (t *turn) certain(it item, tg target) (item, error) {
+	if same(it.Title, tg.Title) || tg.Kind != "" {
+		return it, nil
+	}
+	all, err := t.spaces()
+	if err != nil {
+		return item{}, err
+	}
+	for _, s := range all {
+		if same(s.Title, tg.Title) || strings.EqualFold(s.Key, tg.Title) {
+			return item{}, &question{
+				slot: "target", choices: []item{it},
+				text: fmt.Sprintf("“%s” is a space. Which page do you mean: 1. %s?", tg.Title, it.link()),
+			}
+		}
+	}
+	return it, nil
 }
 
 func where(it item) string {
