@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	"github.com/sluice-run/sluice/sandbox/confluence"
 )
 
 // router is a running App with a client of its own.
@@ -222,6 +223,11 @@ func mcpBody(tool, args string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s,%s}}`, tool, args, mcpMeta)
 }
 
+// oldBody is mcpBody for the handshake era.
+func oldBody(tool, args string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, args)
+}
+
 // call is a tools/call over MCP.
 func (r *router) call(session, tool, args string, header ...string) answer {
 	r.t.Helper()
@@ -390,4 +396,10 @@ func (r *router) openStream(session string, header ...string) (*http.Response, e
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	r.t.Cleanup(cancel)
 	return (&http.Client{Transport: r.http.Transport}).Do(r.request(ctx, http.MethodGet, mcpPath(session), "", h...))
+}
+
+// hang makes the sandbox answer nothing until the test ends.
+func (r *router) hang() {
+	r.Site().Fail(confluence.Fault{Times: -1, Hang: true})
+	r.t.Cleanup(r.Site().ClearFaults)
 }

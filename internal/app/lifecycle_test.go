@@ -258,7 +258,10 @@ func process(t *testing.T, job string) (cmd *exec.Cmd, begin func(), out, errs *
 	in, err := cmd.StdinPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	t.Cleanup(func() { _ = in.Close() })
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait() // again, where the test did already
+	})
 	return cmd, func() {
 		if _, err := in.Write([]byte{1}); err != nil {
 			t.Error(err)

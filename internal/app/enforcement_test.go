@@ -1,0 +1,95 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// What a session may not use is refused at every door, leaves its record there,
+// and never goes out, whatever hides it.
+func TestHiddenToolIsRefusedAtEveryDoor(t *testing.T) {
+	t.Parallel()
+	r := testApp(t, nil)
+	db := r.database()
+	const tool = "CONFLUENCE_GET_SPACES"
+	multi := fmt.Sprintf(`{"tools":[{"tool_slug":%q,"arguments":{}}]}`, tool)
+	doors := []struct {
+		name string
+		door string // of the record
+		try  func(session string) answer
+	}{
+		{"MCP tools/call", "mcp", func(s string) answer { return r.call(s, tool, `{}`) }},
+		{"MCP tools/call, handshake era", "mcp", func(s string) answer {
+			return r.send(http.MethodPost, mcpPath(s), oldBody(tool, `{}`), r.handshake(s)...)
+		}},
+		{"MCP multi-execute", "multi", func(s string) answer { return r.call(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+		{"REST execute", "rest_session", func(s string) answer { return r.execute(s, tool, `{}`) }},
+		{"REST execute, lower case", "rest_session", func(s string) answer { return r.execute(s, strings.ToLower(tool), `{}`) }},
+		{"REST execute of multi-execute", "multi", func(s string) answer { return r.execute(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+		{"REST execute_meta", "rest_meta", func(s string) answer { return r.meta(s, tool, `{}`) }},
+		{"REST execute_meta of multi-execute", "multi", func(s string) answer { return r.meta(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+	}
+	hidden := map[string]string{
+		"toolkits disable":  `,"toolkits":{"disable":["confluence"]}`,
+		"tools disable":     `,"tools":{"confluence":{"disable":["` + tool + `"]}}`,
+		"tools enable":      `,"tools":{"confluence":{"enable":["CONFLUENCE_CREATE_PAGE"]}}`,
+		"tools tags":        `,"tools":{"confluence":{"tags":{"disable":["readOnlyHint"]}}}`,
+		"tags disable":      `,"tags":{"disable":["readOnlyHint"]}`,
+		"tags enable":       `,"tags":{"enable":["destructiveHint"]}`,
+		"preloaded, hidden": `,"preload":{"tools":"all"},"toolkits":{"enable":["confluence"]},"tags":{"disable":["readOnlyHint"]}`,
+		"patched":           "",
+	}
+	for name, config := range hidden {
+		t.Run(name, func(t *testing.T) {
+			s := r.session("ann", config)
+			if name == "patched" {
+				if res := r.execute(s, tool, `{}`).result(t); !res.Successful {
+					t.Fatalf("before it was hidden: %+v", res)
+				}
+				if a := r.send(http.MethodPatch, sessions+"/"+s, `{"tags":{"disable":["readOnlyHint"]}}`); a.status != http.StatusOK {
+					t.Fatalf("patching: %v", a)
+				}
+			}
+			for _, d := range doors {
+				count := len(refusals(t, db, r.ProjectID(), s, tool))
+				a := d.try(s)
+				if !strings.Contains(a.body, tool) || strings.Contains(a.body, `"successful":true`) && d.door != "multi" {
+					t.Errorf("%s: %v", d.name, a)
+				}
+				got := refusals(t, db, r.ProjectID(), s, tool)
+				if len(got) != count+1 {
+					t.Errorf("%s: %d records more: %v", d.name, len(got)-count, a)
+					continue
+				}
+				e := got[0]
+				if e.Door != d.door || e.ErrorCode != domain.CodeForbidden || e.UpstreamCalls != 0 || e.AccountID != "" || e.ArgsSize == 0 || e.RequestID == "" {
+					t.Errorf("%s: record %+v", d.name, e)
+				}
+			}
+			// Nothing of all that was run.
+			for _, e := range executions(t, db, r.ProjectID(), s) {
+				if e.Tool == tool && e.Outcome != domain.OutcomeRefused && name != "patched" {
+					t.Errorf("it was run: %+v", e)
+				}
+			}
+			// Nor is it shown.
+			list := r.send(http.MethodPost, mcpPath(s), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{%s}}`, mcpMeta), mcpHeader("tools/list", "")...)
+			if strings.Contains(list.body, tool) {
+				t.Error("tools/list shows it")
+			}
+			for _, path := range []string{"/tools", "/search"} {
+				method, body := http.MethodGet, ""
+				if path == "/search" {
+					method, body = http.MethodPost, `{"queries":[{"use_case":"list all spaces"}]}`
+				}
+				if a := r.send(method, sessions+"/"+s+path, body); a.status != http.StatusOK || strings.Contains(a.body, tool) {
+					t.Errorf("%s shows it: %v", path, a)
+				}
+			}
+		})
+	}
+}
