@@ -118,6 +118,9 @@ func (t *turn) source(in intent) (full item, title, note string, err error) {
 	if err != nil {
 		return item{}, "", "", err
 	}
+	if it, err = t.certain(it, target{Title: orElse(words, tg.Title), Kind: tg.Kind}); err != nil {
+		return item{}, "", "", err
+	}
 	if full, err = t.open(it); err != nil {
 		return item{}, "", "", err
 	}

@@ -286,17 +286,17 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 		}
 	}
 	if m := modIn.FindStringSubmatch(rest); m != nil && in.Space == "" && (!holdsTitle.MatchString(m[1]) || hasQuote(m[1])) &&
-		!hasQuote(m[2]) && !holdsCalled.MatchString(m[2]) {
-		in.Space = spaceName(m[2])
+		(!hasQuote(m[2]) || isQuote(m[2])) && !holdsCalled.MatchString(m[2]) {
+		in.Space = spaceName(w.show(m[2]))
 		return m[1], sure(m[2])
 	}
 	if m := modCalled.FindStringSubmatch(rest); m != nil && in.Title == "" {
 		in.Title, in.Loose = w.show(m[2]), true
-		return m[1], sure(m[2])
+		return m[1], sure(m[2]) && !hasQuote(m[2])
 	}
 	if m := modTopic.FindStringSubmatch(rest); m != nil && in.Title == "" {
 		in.Title, in.Loose = titleCase(w.show(m[1])), !isQuote(m[1])
-		return "", sure(m[1])
+		return "", sure(m[1]) && (!hasQuote(m[1]) || isQuote(m[1]))
 	}
 	return "", false
 }
