@@ -142,6 +142,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, f *flight) {
 		refuse(w, http.StatusBadRequest, codeParse, "parse error: the body is not valid JSON")
 		return
 	}
+	if msg.empty && msg.version == "2.0" {
+		refuse(w, http.StatusBadRequest, codeInvalidRequest, "a message has a method, a result or an error; this one has none")
+		return
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	f.out = newStream(w, s.opts.KeepAlive)

@@ -29,6 +29,7 @@ const (
 // does not.
 type frame struct {
 	batch   bool
+	empty   bool            // neither a request nor a response
 	id      json.RawMessage // nil for notifications
 	method  string          // empty in responses and batches
 	params  json.RawMessage
@@ -55,6 +56,7 @@ func parseFrame(body []byte) (frame, error) {
 	if id := keys["id"]; string(id) != "null" {
 		f.id = id
 	}
+	f.empty = keys["method"] == nil && keys["result"] == nil && keys["error"] == nil
 	// A method or version of another type than string stays empty: not for us.
 	_ = json.Unmarshal(keys["method"], &f.method)
 	_ = json.Unmarshal(keys["jsonrpc"], &f.version)
