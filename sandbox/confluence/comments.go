@@ -14,6 +14,7 @@ type v2Comment struct {
 	Title           string               `json:"title"`
 	PageID          string               `json:"pageId,omitempty"`
 	BlogPostID      string               `json:"blogPostId,omitempty"`
+	AttachmentID    string               `json:"attachmentId,omitempty"`
 	ParentCommentID string               `json:"parentCommentId,omitempty"`
 	Version         v2Version            `json:"version"`
 	Body            map[string]bodyValue `json:"body"`
@@ -21,12 +22,14 @@ type v2Comment struct {
 }
 
 func (c *call) showComment(x *content, v *version, format, base string) *v2Comment {
-	out := &v2Comment{ID: itoa(x.id), Status: x.status, Title: v.title, Version: showVersion(v), Body: c.bodies(x, v, format), Links: v2WebLinks{WebUI: c.st.webui(x), Base: base}}
+	out := &v2Comment{ID: x.ref(), Status: x.status, Title: v.title, Version: showVersion(v), Body: c.bodies(x, v, format), Links: v2WebLinks{WebUI: c.st.webui(x), Base: base}}
 	if out.Body == nil {
 		out.Body = map[string]bodyValue{}
 	}
 	if on := c.st.contents[x.containerID]; on != nil && on.typ == typeBlog {
 		out.BlogPostID = itoa(on.id)
+	} else if on != nil && on.typ == typeFile {
+		out.AttachmentID = on.ref()
 	} else {
 		out.PageID = itoa(x.containerID)
 	}
@@ -74,7 +77,7 @@ func (in *commentIn) target() (t contentType, id int64, err *apiError) {
 		{in.PageID, "pageId", typePage},
 		{in.BlogPostID, "blogPostId", typeBlog},
 		{in.ParentCommentID, "parentCommentId", typeComment},
-		{in.AttachmentID, "attachmentId", "attachment"},
+		{in.AttachmentID, "attachmentId", typeFile},
 		{in.CustomContentID, "customContentId", "custom content"},
 	} {
 		n, e := idOf(one.raw, one.name)

@@ -1,6 +1,7 @@
 package confluence_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -18,6 +19,37 @@ var exceptions = []exception{
 		file:   "openapi-v2.json",
 		reason: "parentId, parentType, position, childPosition and lastOwnerId of pages are null at the root and in the trash, though not marked nullable",
 		apply:  nullable("parentId", "parentType", "position", "childPosition", "lastOwnerId"),
+	},
+	{
+		file:   "openapi-v2.json",
+		reason: "mediaTypeDescription of an attachment is null for types that the site has no words for, though not marked nullable",
+		apply:  nullable("mediaTypeDescription"),
+	},
+	{
+		file:   "openapi-v2.json",
+		reason: "an attachment's id is 'att' and digits, but some paths say that it is an integer",
+		apply:  textIDs("/attachments/{id}"),
+	},
+	{
+		file:   "openapi-v2.json",
+		reason: "the pattern of attachment ids, '(att)?0-9+', lacks its brackets and fits no id",
+		apply:  pathPattern("attachment-id", `^(att)?[0-9]+$`),
+	},
+	{
+		file:   "openapi-v1.json",
+		reason: "the schema of multipart forms does not say that it is an object",
+		apply: func(_ *testing.T, doc *openapi3.T) {
+			for _, item := range doc.Paths.Map() {
+				for _, op := range item.Operations() {
+					if op.RequestBody == nil || op.RequestBody.Value == nil {
+						continue
+					}
+					if m := op.RequestBody.Value.Content["multipart/form-data"]; m != nil {
+						m.Schema.Value.Type = &openapi3.Types{"object"}
+					}
+				}
+			}
+		},
 	},
 	{
 		file:   "openapi-v2.json",
@@ -126,6 +158,38 @@ func eachSchema(doc *openapi3.T, f func(*openapi3.Schema)) {
 		if b.Value != nil {
 			for _, m := range b.Value.Content {
 				walk(m.Schema)
+			}
+		}
+	}
+}
+
+// textIDs makes the path parameters called id of the paths below a prefix text.
+func textIDs(prefix string) func(*testing.T, *openapi3.T) {
+	return func(_ *testing.T, doc *openapi3.T) {
+		for path, item := range doc.Paths.Map() {
+			if !strings.HasPrefix(path, prefix) {
+				continue
+			}
+			for _, op := range item.Operations() {
+				for _, p := range op.Parameters {
+					if p.Value != nil && p.Value.In == "path" && p.Value.Name == "id" {
+						p.Value.Schema = openapi3.NewStringSchema().NewRef()
+					}
+				}
+			}
+		}
+	}
+}
+
+func pathPattern(name, pattern string) func(*testing.T, *openapi3.T) {
+	return func(_ *testing.T, doc *openapi3.T) {
+		for _, item := range doc.Paths.Map() {
+			for _, op := range item.Operations() {
+				for _, p := range op.Parameters {
+					if p.Value != nil && p.Value.In == "path" && p.Value.Name == name {
+						p.Value.Schema.Value.Pattern = pattern
+					}
+				}
 			}
 		}
 	}

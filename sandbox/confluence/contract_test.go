@@ -158,6 +158,7 @@ func TestContract(t *testing.T) {
 	made := s.must(200, "POST", "/wiki/rest/api/content", obj{"type": "page", "title": "v1", "space": obj{"key": "MKT"}, "body": obj{"storage": storage("<p>x</p>")}}).str("id")
 	s.must(200, "PUT", "/wiki/rest/api/content/"+made, obj{"type": "page", "title": "v1b", "version": obj{"number": 2}, "body": obj{"storage": storage("<p>y</p>")}})
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+made, nil)
+	driveAttachments(s, page, post)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label?name=urgent", nil)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label/mine", nil)
 	s.must(204, "DELETE", v2+"/footer-comments/"+comment, nil)

@@ -85,7 +85,7 @@ func (st *store) candidates(me *user, now time.Time, where *cql.Expr, o searchOp
 		if sp := st.spaces[x.spaceID]; !o.archived && sp != nil && sp.status == statusArchived {
 			continue
 		}
-		if on := st.contents[x.containerID]; x.typ == typeComment && (on == nil || on.status != statusCurrent) {
+		if on := st.contents[x.containerID]; x.containerID != 0 && (on == nil || on.status != statusCurrent) {
 			continue
 		}
 		rows = append(rows, row{c: x})

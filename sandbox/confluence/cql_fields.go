@@ -180,10 +180,11 @@ func spaceKeysOf(st *store, r row) []string {
 	return []string{""}
 }
 
-// pageOf is the page whose ancestors count: a comment's are those of its page.
+// pageOf is the page whose ancestors count: a comment's or an attachment's are
+// those of its page.
 func pageOf(st *store, x *content) *content {
-	if on := st.contents[x.containerID]; x.typ == typeComment && on != nil {
-		return on
+	if on := st.contents[x.containerID]; on != nil {
+		return pageOf(st, on)
 	}
 	return x
 }
@@ -247,7 +248,7 @@ func idField(get func(*store, *content) []int64) func(*searchEnv, *cql.Clause) (
 		}
 		want := map[int64]bool{}
 		for _, v := range vs {
-			n, bad := strconv.ParseInt(v, 10, 64)
+			n, bad := strconv.ParseInt(strings.TrimPrefix(v, attachmentPrefix), 10, 64)
 			if bad != nil {
 				return nil, badRequest("Could not parse cql : The value '%s' for the field '%s' must be a content id", v, c.Field)
 			}

@@ -103,11 +103,23 @@ func (s *site) as(u confluence.User, method, path string, body any) answer {
 		}
 		text = string(b)
 	}
-	req := httptest.NewRequest(method, "https://test.atlassian.net"+path, strings.NewReader(text))
-	req.SetBasicAuth(u.Email, u.Token)
+	header := http.Header{}
 	if text != "" {
-		req.Header.Set("Content-Type", "application/json")
+		header.Set("Content-Type", "application/json")
 	}
+	return s.sendAs(u, method, path, text, header)
+}
+
+func (s *site) send(method, path, text string, header http.Header) answer {
+	s.tb.Helper()
+	return s.sendAs(s.me, method, path, text, header)
+}
+
+func (s *site) sendAs(u confluence.User, method, path, text string, header http.Header) answer {
+	s.tb.Helper()
+	req := httptest.NewRequest(method, "https://test.atlassian.net"+path, strings.NewReader(text))
+	req.Header = header
+	req.SetBasicAuth(u.Email, u.Token)
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, req)
 	res := w.Result()

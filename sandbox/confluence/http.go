@@ -44,25 +44,20 @@ func (c *call) lock() {
 // front builds the site host's handler.
 func (s *Sandbox) front() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, e := range v2Routes() {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" /wiki/api/v2"+path, s.serve(e, false))
-	}
-	for pattern, e := range v1Routes() {
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.Handle(method+" /wiki/rest/api"+path, s.serve(e, true))
-	}
-	for pattern, e := range v1RemovedRoutes() {
-		method, path, _ := strings.Cut(pattern, " ")
+	mount(mux, "/wiki/api/v2", v2Tables(), func(e endpoint) http.Handler { return s.serve(e, false) })
+	mount(mux, "/wiki/rest/api", v1Tables(), func(e endpoint) http.Handler { return s.serve(e, true) })
+	mount(mux, "/wiki/rest/api", uploadTables(), func(e endpoint) http.Handler { return s.serveUpTo(e, true, s.opts.MaxAttachment+MaxBody) })
+	mount(mux, "/wiki/rest/api", v1RemovedTables(), func(e endpoint) http.Handler {
 		if s.opts.V1Removed {
 			e = gone
 		}
-		mux.Handle(method+" /wiki/rest/api"+path, s.serve(e, true))
-	}
+		return s.serve(e, true)
+	})
 	mux.Handle("/wiki/api/v2/", s.serve(unknown(mux), false))
 	mux.Handle("/wiki/rest/api/", s.serve(unknown(mux), true))
 	mux.HandleFunc("GET /_edge/tenant_info", s.tenantInfo)
 	s.pagesHTML(mux)
+	s.downloads(mux)
 	return s.outer(mux)
 }
 
@@ -79,7 +74,10 @@ func (s *Sandbox) outer(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Sandbox) serve(e endpoint, v1 bool) http.Handler {
+func (s *Sandbox) serve(e endpoint, v1 bool) http.Handler { return s.serveUpTo(e, v1, MaxBody) }
+
+// serveUpTo takes request bodies of up to most bytes.
+func (s *Sandbox) serveUpTo(e endpoint, v1 bool, most int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Sandbox: s, w: w, r: r, v1: v1, base: s.opts.BaseURL}
 		if c.base == "" {
@@ -88,7 +86,7 @@ func (s *Sandbox) serve(e endpoint, v1 bool) http.Handler {
 		if r.URL.RawQuery != "" {
 			c.q = r.URL.Query()
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, int64(most))
 		out, err := c.run(e)
 		if s.opts.Logger != nil {
 			s.opts.Logger.DebugContext(r.Context(), "sandbox request", "method", r.Method, "path", r.URL.Path, "failed", err != nil)
@@ -155,7 +153,10 @@ func (c *call) answer(out any, err *apiError) {
 		}
 	}
 	if out == nil {
-		c.w.WriteHeader(http.StatusNoContent)
+		if c.status == 0 {
+			status = http.StatusNoContent
+		}
+		c.w.WriteHeader(status)
 		return
 	}
 	buf, _ := buffers.Get().(*bytes.Buffer)
@@ -228,6 +229,9 @@ func (s *Sandbox) tenantInfo(w http.ResponseWriter, _ *http.Request) {
 // pathID reads a numeric path parameter; name is how the answer calls it.
 func (c *call) pathID(param, name string) (int64, *apiError) {
 	raw := c.r.PathValue(param)
+	if c.v1 || strings.Contains(c.r.Pattern, "/attachments/{") {
+		raw = strings.TrimPrefix(raw, attachmentPrefix)
+	}
 	id, err := strconv.ParseInt(raw, 10, 64)
 	if err != nil {
 		if c.v1 {

@@ -49,6 +49,9 @@ func (v *vocabulary) tokens(text string) []uint32 {
 func (st *store) reindex(x *content, doc *body.Node) {
 	v := x.current()
 	text := body.Text(doc)
+	if v.file != nil {
+		text = v.file.text()
+	}
 	x.index = indexed{title: st.words.tokens(v.title), body: st.words.tokens(text), text: text, at: v.at}
 }
 

@@ -159,7 +159,7 @@ type v1LabelArray struct {
 }
 
 func (c *call) labelArray(x *content, prefix string) v1LabelArray {
-	out := v1LabelArray{Results: []v1Label{}, Limit: 200, Links: v1Links{Self: c.base + "/wiki/rest/api/content/" + itoa(x.id) + "/label", Base: c.base + "/wiki", Context: "/wiki"}}
+	out := v1LabelArray{Results: []v1Label{}, Limit: 200, Links: v1Links{Self: c.base + "/wiki/rest/api/content/" + x.ref() + "/label", Base: c.base + "/wiki", Context: "/wiki"}}
 	for _, id := range x.labels {
 		l := c.st.labels[id]
 		if prefix == "" || prefix == l.prefix {

@@ -17,6 +17,7 @@ const (
 	typePage    contentType = "page"
 	typeBlog    contentType = "blogpost"
 	typeComment contentType = "comment"
+	typeFile    contentType = "attachment"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 	statusHistorical = "historical"
 )
 
-// content is a page, blog post or comment with its history.
+// content is a page, blog post, comment or attachment with its history.
 type content struct {
 	id          int64
 	typ         contentType
@@ -35,7 +36,7 @@ type content struct {
 	spaceID     int64
 	parentID    int64 // page above a page; 0 at the root, in the trash and for other types
 	position    int   // among its siblings
-	containerID int64 // comment: the page or blog post
+	containerID int64 // comment or attachment: what it is on
 	inReplyTo   int64 // comment: the comment answered
 	subtype     string
 	private     bool // only its creator sees it, until it is published
@@ -46,7 +47,19 @@ type content struct {
 	versions    []*version // ascending; the last is the current one
 	draft       *version   // unpublished changes of a published content
 	labels      []int64    // label ids, in order of adding
+	inline      bool       // comment: on a part of the text, or an answer to one that is
+	anchor      *anchor    // inline comment that answers no other: where it stands
+	todos       []*todo    // page or blog post: the tasks in its body
+	audience    audience   // who likes, watches and views it
 	index       indexed
+}
+
+// ref is the content's id as the API writes it.
+func (c *content) ref() string {
+	if c.typ == typeFile {
+		return attachmentPrefix + itoa(c.id)
+	}
+	return itoa(c.id)
 }
 
 func (c *content) current() *version { return c.versions[len(c.versions)-1] }
@@ -62,6 +75,15 @@ type version struct {
 	at       time.Time
 	message  string
 	minor    bool
+	file     *file // attachment: what was uploaded
+}
+
+// size is what the version takes of the site's room, in bytes.
+func (v *version) size() int {
+	if v.file != nil {
+		return len(v.storage) + len(v.file.data)
+	}
+	return len(v.storage)
 }
 
 // doc parses the version's body; what is stored is always well-formed.
@@ -108,10 +130,14 @@ type longTask struct {
 type store struct {
 	nextID    int64
 	nextLabel int64
+	nextMedia int64
+	nextTodo  int64
 	contents  map[int64]*content
 	order     []int64             // content ids, ascending
 	children  map[int64][]int64   // page id → child page ids by position; the space's negative id → its root pages
-	comments  map[int64][]int64   // page, blog post or comment id → comment ids
+	comments  map[int64][]int64   // id of what is commented on → comment ids
+	files     map[int64][]int64   // page or blog post id → attachment ids
+	media     map[string]*file    // media id → file of any version
 	titles    map[titleKey]int64  // who holds a page title
 	spaces    map[int64]*space    //
 	spaceKeys map[string]int64    // lower-case key or alias → id
@@ -136,6 +162,7 @@ func newStore(maxContents, maxStored int) store {
 		maxContents: maxContents, maxStored: maxStored,
 		nextID: 98304, nextLabel: 131072,
 		contents: map[int64]*content{}, children: map[int64][]int64{}, comments: map[int64][]int64{},
+		files: map[int64][]int64{}, media: map[string]*file{},
 		titles: map[titleKey]int64{}, spaces: map[int64]*space{}, spaceKeys: map[string]int64{},
 		labels: map[int64]*label{}, labelIDs: map[string]int64{}, users: map[string]*user{},
 		tokens: map[[32]byte]string{}, tasks: map[string]longTask{}, words: newVocabulary(),
@@ -158,7 +185,7 @@ func (st *store) room(size int) *apiError {
 }
 
 func (st *store) add(c *content) {
-	st.stored += len(c.current().storage)
+	st.stored += c.current().size()
 	st.contents[c.id] = c
 	st.order = append(st.order, c.id)
 }
@@ -166,7 +193,7 @@ func (st *store) add(c *content) {
 func (st *store) remove(id int64) {
 	if x := st.contents[id]; x != nil {
 		for _, v := range x.versions {
-			st.stored -= len(v.storage)
+			st.stored -= v.size()
 		}
 	}
 	delete(st.contents, id)

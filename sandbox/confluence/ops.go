@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -291,6 +292,10 @@ func (st *store) purge(x *content) {
 		}
 	}
 	delete(st.comments, x.id)
+	for _, id := range slices.Clone(st.files[x.id]) {
+		st.purge(st.contents[id])
+	}
+	st.dropFile(x)
 	if x.typ == typePage {
 		st.detach(x)
 		delete(st.children, x.id)
@@ -338,6 +343,9 @@ func noSuch(t contentType, id int64) *apiError {
 
 // visible says whether an account may know of a content at all.
 func (st *store) visible(x *content, me *user) bool {
+	if on := st.contents[x.containerID]; on != nil {
+		return st.visible(on, me)
+	}
 	if x.status == statusDraft || x.private {
 		return x.authorID == me.AccountID
 	}

@@ -2,13 +2,14 @@ package confluence
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Content is a page, blog post or comment as a test reads it.
 type Content struct {
 	ID        string
-	Type      string // page | blogpost | comment
+	Type      string // page | blogpost | comment | attachment
 	Status    string // current | draft | trashed | archived
 	Title     string
 	SpaceKey  string
@@ -32,7 +33,7 @@ type Space struct {
 func (st *store) export(x *content) Content {
 	v := x.current()
 	out := Content{
-		ID: itoa(x.id), Type: string(x.typ), Status: x.status, Title: v.title, Version: v.number, Versions: len(x.versions), Message: v.message,
+		ID: x.ref(), Type: string(x.typ), Status: x.status, Title: v.title, Version: v.number, Versions: len(x.versions), Message: v.message,
 		Storage: v.storage, AuthorID: x.authorID, EditorID: v.authorID, CreatedAt: x.createdAt, UpdatedAt: v.at,
 	}
 	if sp := st.spaces[x.spaceID]; sp != nil {
@@ -50,10 +51,10 @@ func (st *store) export(x *content) Content {
 	return out
 }
 
-// Page gives a page, blog post or comment by id, whatever its status. False
+// Page gives a page, blog post, comment or attachment by id, whatever its status. False
 // when there is none.
 func (s *Sandbox) Page(id string) (Content, bool) {
-	n, err := strconv.ParseInt(id, 10, 64)
+	n, err := strconv.ParseInt(strings.TrimPrefix(id, attachmentPrefix), 10, 64)
 	if err != nil {
 		return Content{}, false
 	}

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,6 +21,7 @@ const (
 	maxContents = 250_000
 	maxStored   = 1 << 30
 	maxTasks    = 1_000
+	maxFile     = 100 << 20
 )
 
 // MaxBody is the largest request body, in bytes. A larger one is 413.
@@ -43,10 +45,13 @@ type Options struct {
 	V1Removed bool
 	// IndexLag is how long a change stays invisible to search. Default 0.
 	IndexLag time.Duration
-	// MaxContents and MaxStored bound the site: pages, blog posts and comments
-	// together, and the bytes of their bodies in all versions. A write beyond them
+	// MaxContents and MaxStored bound the site: pages, blog posts, comments and
+	// attachments together, and the bytes of all their versions. A write beyond them
 	// is refused with 507. Default 250,000 and 1 GiB.
 	MaxContents, MaxStored int
+	// MaxAttachment is the largest file, in bytes, that may be attached. A larger
+	// one is refused with 413. Default 100 MiB, as in the cloud.
+	MaxAttachment int
 }
 
 // Sandbox is one Confluence site. It is safe for concurrent use.
@@ -54,6 +59,8 @@ type Sandbox struct {
 	opts    Options
 	cloudID string
 	handler http.Handler
+	// mediaKey signs the addresses under which files can be fetched.
+	mediaKey []byte
 
 	mu sync.RWMutex
 	st store
@@ -78,7 +85,10 @@ func New(o Options) *Sandbox {
 	if o.MaxStored <= 0 {
 		o.MaxStored = maxStored
 	}
-	s := &Sandbox{opts: o, cloudID: uuidOf("site/" + o.Site)}
+	if o.MaxAttachment <= 0 {
+		o.MaxAttachment = maxFile
+	}
+	s := &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site)}
 	s.st = newStore(o.MaxContents, o.MaxStored)
 	s.handler = s.front()
 	if o.Seed {

@@ -152,6 +152,7 @@ func (c *call) getChildTypeV1() (any, *apiError) {
 			ids = c.threads(ids)
 		}
 	case "attachment":
+		ids = c.filesV1(x)
 	default:
 		return nil, badRequest("Child type '%s' is not valid. Valid types are page, comment and attachment", typ)
 	}

@@ -98,7 +98,7 @@ func (c *call) listContents(t contentType, keep func(*content) bool) (any, *apiE
 
 func showChild(x *content, typed bool) v2Child {
 	n := x.position
-	k := v2Child{ID: itoa(x.id), Status: x.status, Title: x.title(), SpaceID: itoa(x.spaceID), ChildPosition: &n}
+	k := v2Child{ID: x.ref(), Status: x.status, Title: x.title(), SpaceID: itoa(x.spaceID), ChildPosition: &n}
 	if typed {
 		k.Type = string(x.typ)
 	}
@@ -174,6 +174,7 @@ type v2VersionRow struct {
 	Page     *v2VersionOf `json:"page,omitempty"`
 	BlogPost *v2VersionOf `json:"blogpost,omitempty"`
 	Comment  *v2VersionOf `json:"comment,omitempty"`
+	File     *v2VersionOf `json:"attachment,omitempty"`
 }
 
 type v2VersionOf struct {
@@ -211,12 +212,14 @@ func contentVersions(t contentType) endpoint {
 		order := sorter[*version]{name: sort, desc: sort == "-modified-date", id: func(v *version) int64 { return int64(v.number) }}
 		return pageLimited(c, slices.Clone(x.versions), order, min(limit, maxVersions), func(v *version) v2VersionRow {
 			row := v2VersionRow{v2Version: showVersion(v)}
-			of := &v2VersionOf{ID: itoa(x.id), Title: v.title, Body: c.bodies(x, v, format)}
+			of := &v2VersionOf{ID: x.ref(), Title: v.title, Body: c.bodies(x, v, format)}
 			switch {
 			case t == typePage:
 				row.Page = of
 			case t == typeBlog:
 				row.BlogPost = of
+			case t == typeFile:
+				row.File = of
 			default:
 				row.Comment = of
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,9 @@ func idOf(raw json.RawMessage, name string) (int64, *apiError) {
 		if json.Unmarshal(raw, &text) != nil {
 			return 0, wrongType(text, name, "long")
 		}
+	}
+	if name == "attachmentId" {
+		text = strings.TrimPrefix(text, attachmentPrefix)
 	}
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {

@@ -13,6 +13,7 @@ type v1Links struct {
 	EditUI     string `json:"edit,omitempty"`
 	TinyUI     string `json:"tinyui,omitempty"`
 	Collection string `json:"collection,omitempty"`
+	Download   string `json:"download,omitempty"`
 	Next       string `json:"next,omitempty"`
 	Prev       string `json:"prev,omitempty"`
 	Base       string `json:"base,omitempty"`
@@ -184,17 +185,17 @@ func (c *call) showVersionV1(x *content, v *version) *v1Version {
 	by := c.showUser(v.authorID)
 	return &v1Version{
 		By: &by, When: stamp(v.at), Friendly: friendly(v.at, c.now()), Message: v.message, Number: v.number, MinorEdit: v.minor,
-		Expandable: map[string]string{"collaborators": "", "content": "/rest/api/content/" + itoa(x.id)},
-		Links:      v1Links{Self: c.base + "/wiki/rest/api/content/" + itoa(x.id) + "/version/" + itoa(int64(v.number))},
+		Expandable: map[string]string{"collaborators": "", "content": "/rest/api/content/" + x.ref()},
+		Links:      v1Links{Self: c.base + "/wiki/rest/api/content/" + x.ref() + "/version/" + itoa(int64(v.number))},
 	}
 }
 
 // showV1 gives a content with the parts that e asks for.
 func (c *call) showV1(x *content, v *version, e expansion) *v1Content {
-	self := "/rest/api/content/" + itoa(x.id)
+	self := "/rest/api/content/" + x.ref()
 	web := c.st.webLinks(x)
 	out := &v1Content{
-		ID: itoa(x.id), Type: string(x.typ), Status: x.status, Title: v.title,
+		ID: x.ref(), Type: string(x.typ), Status: x.status, Title: v.title,
 		Extensions: map[string]any{}, MacroOutput: map[string]any{}, Expandable: map[string]string{},
 		Links: v1Links{Self: c.base + "/wiki" + self, WebUI: web.WebUI, EditUI: web.EditUI, TinyUI: web.TinyUI},
 	}
@@ -243,6 +244,9 @@ func (c *call) showV1(x *content, v *version, e expansion) *v1Content {
 			out.Container = c.showSpaceV1(sp, expansion{})
 		}
 	}
+	if x.typ == typeFile {
+		c.v1File(out, x, v)
+	}
 	for _, name := range []string{"childTypes", "operations", "restrictions", "descendants", "schedulePublishDate"} {
 		out.Expandable[name] = ""
 	}
@@ -258,7 +262,7 @@ func (c *call) bodyV1(x *content, v *version, e expansion) map[string]any {
 		}
 		out[f] = v1Body{
 			Value: c.render(x, v, f), Representation: f, EmbeddedContent: []any{},
-			Expandable: map[string]string{"content": "/rest/api/content/" + itoa(x.id)},
+			Expandable: map[string]string{"content": "/rest/api/content/" + x.ref()},
 		}
 	}
 	out["_expandable"] = left
@@ -277,10 +281,10 @@ func (c *call) metadata(x *content, e expansion) map[string]any {
 }
 
 func (c *call) childrenV1(x *content, e expansion) map[string]any {
-	self := "/rest/api/content/" + itoa(x.id) + "/child"
-	left := map[string]string{"attachment": self + "/attachment"}
+	self := "/rest/api/content/" + x.ref() + "/child"
+	left := map[string]string{}
 	out := map[string]any{"_expandable": left, "_links": v1Links{Self: c.base + "/wiki" + self}}
-	for name, ids := range map[string][]int64{"page": c.st.children[x.id], "comment": c.st.comments[x.id]} {
+	for name, ids := range map[string][]int64{"page": c.st.children[x.id], "comment": c.st.comments[x.id], "attachment": c.st.files[x.id]} {
 		if !e[name] {
 			left[name] = self + "/" + name
 			continue
@@ -300,7 +304,7 @@ func (c *call) history(x *content, e expansion) *v1History {
 	out := &v1History{
 		Latest: true, CreatedBy: c.showUser(x.authorID), CreatedDate: stamp(x.createdAt),
 		Expandable: map[string]string{"contributors": "", "nextVersion": "", "ownedBy": "", "lastOwnedBy": ""},
-		Links:      v1Links{Self: c.base + "/wiki/rest/api/content/" + itoa(x.id) + "/history"},
+		Links:      v1Links{Self: c.base + "/wiki/rest/api/content/" + x.ref() + "/history"},
 	}
 	if e["lastUpdated"] {
 		out.LastUpdated = c.showVersionV1(x, x.current())

@@ -111,7 +111,7 @@ func showLabel(l *label) v2Label { return v2Label{ID: itoa(l.id), Name: l.name, 
 // show gives a page or blog post as v2 does; base is set on single answers only.
 func (c *call) show(x *content, v *version, format, base string) any {
 	out := v2Content{
-		ID: itoa(x.id), Status: x.status, Title: v.title, SpaceID: itoa(x.spaceID), AuthorID: x.authorID, Subtype: x.subtype,
+		ID: x.ref(), Status: x.status, Title: v.title, SpaceID: itoa(x.spaceID), AuthorID: x.authorID, Subtype: x.subtype,
 		CreatedAt: stamp(x.createdAt), Body: c.bodies(x, v, format), Links: c.st.webLinks(x),
 	}
 	ver := showVersion(v)
@@ -158,9 +158,9 @@ func (st *store) webLinks(x *content) v2WebLinks {
 	if sp := st.spaces[x.spaceID]; sp != nil {
 		key = sp.key
 	}
-	edit := "/spaces/" + key + "/pages/edit-v2/" + itoa(x.id)
+	edit := "/spaces/" + key + "/pages/edit-v2/" + x.ref()
 	if x.typ == typeBlog {
-		edit = "/spaces/" + key + "/blog/edit-v2/" + itoa(x.id)
+		edit = "/spaces/" + key + "/blog/edit-v2/" + x.ref()
 	}
 	return v2WebLinks{WebUI: st.webui(x), EditUI: edit, TinyUI: "/x/" + tiny(x.id)}
 }
@@ -175,17 +175,22 @@ func (st *store) webui(x *content) string {
 	switch {
 	case x.typ == typeComment:
 		if on := st.contents[x.containerID]; on != nil {
-			return st.webui(on) + "?focusedCommentId=" + itoa(x.id)
+			return st.webui(on) + "?focusedCommentId=" + x.ref()
+		}
+		return ""
+	case x.typ == typeFile:
+		if on := st.contents[x.containerID]; on != nil {
+			return attachmentAddress(on, x)
 		}
 		return ""
 	case sp.homepageID == x.id:
 		return "/spaces/" + sp.key + "/overview"
 	case x.typ == typeBlog:
-		return "/spaces/" + sp.key + "/blog/" + x.createdAt.Format("2006/01/02") + "/" + itoa(x.id) + "/" + title
+		return "/spaces/" + sp.key + "/blog/" + x.createdAt.Format("2006/01/02") + "/" + x.ref() + "/" + title
 	case x.status == statusDraft:
-		return "/spaces/" + sp.key + "/pages/edit-v2/" + itoa(x.id) + "?draftId=" + itoa(x.id)
+		return "/spaces/" + sp.key + "/pages/edit-v2/" + x.ref() + "?draftId=" + x.ref()
 	}
-	return "/spaces/" + sp.key + "/pages/" + itoa(x.id) + "/" + title
+	return "/spaces/" + sp.key + "/pages/" + x.ref() + "/" + title
 }
 
 // tiny is the short form of an id in /x/ links.

@@ -1,0 +1,4 @@
+package confluence
+
+// anchor is where an inline comment stands.
+type anchor struct{}

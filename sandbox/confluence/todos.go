@@ -1,0 +1,4 @@
+package confluence
+
+// todo is a task in a body.
+type todo struct{}
