@@ -19,7 +19,8 @@ import (
 func sleepTool(deaf bool) agent.Tool {
 	return agent.Func("sleep", "", func(ctx context.Context, in struct {
 		N int `json:"n"`
-	}) (string, error) {
+	},
+	) (string, error) {
 		timer := time.NewTimer(time.Duration(in.N) * time.Second)
 		defer timer.Stop()
 		if deaf {

@@ -12,7 +12,8 @@ import (
 func Example() {
 	weather := agent.Func("weather", "The weather in a city.", func(_ context.Context, in struct {
 		City string `json:"city" jsonschema:"name of the city"`
-	}) (string, error) {
+	},
+	) (string, error) {
 		return "sunny in " + in.City, nil
 	})
 	model := scripted.Script(

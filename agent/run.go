@@ -95,7 +95,7 @@ func (r *run) loop(ctx context.Context, prompt string) (Done, error) {
 // answer ends the run with text, or asks again where a typed result is due.
 func (r *run) answer(resp *Response) (done Done, again bool) {
 	text := textOf(resp.Parts)
-	remark := ""
+	var remark string
 	switch {
 	case r.output != nil:
 		remark = "Hand in the result by calling " + outputTool + "."

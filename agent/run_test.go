@@ -219,7 +219,8 @@ func TestTwentyCallsAtOnce(t *testing.T) {
 	running, most := make(chan struct{}, 100), 0
 	tool := agent.Func("slot", "", func(ctx context.Context, in struct {
 		N int `json:"n"`
-	}) (int, error) {
+	},
+	) (int, error) {
 		running <- struct{}{}
 		most = max(most, len(running)) // Parallel is 1: no race
 		<-running

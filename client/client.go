@@ -123,7 +123,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 		}
 		return &Error{Message: "no answer from " + c.base + ": " + reason(err), Fix: "Is the server running there?"}
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing to do about it after reading
+	defer res.Body.Close()
 	return decode(res, out)
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,7 +26,7 @@ func observe(next http.Handler, opts *Options) http.Handler {
 		r = r.WithContext(withSeen(withCaller(r.Context(), c), seen))
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("request_id", c.requestID),

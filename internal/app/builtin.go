@@ -116,7 +116,7 @@ func firstModel(ctx context.Context, base string) (string, error) {
 	if err != nil {
 		return "", fail("does not answer")
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing to do about it after reading
+	defer res.Body.Close()
 	var list struct {
 		Data []struct {
 			ID string `json:"id"`

@@ -97,11 +97,8 @@ func (n *nearIndex) find(w []byte, words []string, s *scratch) []nearTerm {
 // byGrams judges two words by their shared trigrams, or by one beginning with
 // the other: doc for document, blogpost for blog.
 func byGrams(w []byte, word string, shared int) float32 {
-	short, long := len(w), len(word)
-	if short > long {
-		short, long = long, short
-	}
-	if short >= minNear-1 && string(w[:min(short, len(w))]) == word[:short] {
+	short := min(len(w), len(word))
+	if short >= minNear-1 && string(w[:short]) == word[:short] {
 		return 0.8
 	}
 	dice := 2 * float32(shared) / float32(len(w)+len(word))

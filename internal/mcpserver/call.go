@@ -227,5 +227,5 @@ func (s *Server) logInternal(ctx context.Context, doing string, err error) {
 	if cause := errors.Unwrap(domain.AsError(err)); cause != nil {
 		text = fmt.Sprintf("%s: %v", text, cause)
 	}
-	s.opts.Logger.LogAttrs(ctx, slog.LevelError, "mcp: "+doing, slog.String("error", text))
+	s.opts.Logger.LogAttrs(ctx, slog.LevelError, "an MCP request failed", slog.String("doing", doing), slog.String("error", text))
 }
