@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -143,8 +144,15 @@ type failureData struct {
 	URL        string `json:"url,omitempty"`
 }
 
+// credentials are what an Authorization header carries. Some upstreams and
+// proxies answer a failure with the request that they got.
+var credentials = regexp.MustCompile(`\b((?i:bearer|basic)[ :"=]+)[0-9A-Za-z._~+/=-]{16,}`)
+
 // failure makes the answer of a tool that ran and failed.
 func (r *run) failure(e *toolkit.Error) *Answer {
+	clean := *e
+	clean.Message = credentials.ReplaceAllString(e.Message, "${1}REDACTED")
+	e = &clean
 	return r.failed(e.Error(), codeOf(e.Kind), failureData{
 		StatusCode: e.Status, Message: e.Message, Field: e.Field, Fix: e.Fix, Kind: string(e.Kind), RetryAfter: e.RetryAfter,
 	})
