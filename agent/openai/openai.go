@@ -70,7 +70,9 @@ type Model struct {
 	key    string
 	api    API
 	openAI bool // the server is OpenAI itself
-	client sdk.Client
+	// post is the SDK client's method rather than the client, whose type would
+	// link every service of the API into the program, some 16 MB.
+	post func(ctx context.Context, path string, params, res any, opts ...option.RequestOption) error
 }
 
 // New makes a model. Nothing is sent until it is asked.
@@ -112,7 +114,7 @@ func New(opts Options) (*Model, error) {
 	}
 	// The SDK's constructor would read keys and addresses from the environment.
 	client := sdk.Client{Options: reqOpts}
-	return &Model{name: opts.Model, key: opts.APIKey, api: opts.API, openAI: openAI, client: client}, nil
+	return &Model{name: opts.Model, key: opts.APIKey, api: opts.API, openAI: openAI, post: client.Post}, nil
 }
 
 // Name is "openai:" and the model's name.
@@ -152,7 +154,7 @@ func (m *Model) stream(ctx context.Context, req agent.Request, emit func(agent.C
 		return nil, err
 	}
 	var raw *http.Response
-	err = m.client.Post(ctx, path, params, &raw,
+	err = m.post(ctx, path, params, &raw,
 		option.WithJSONSet("stream", true), option.WithHeader("Accept", "text/event-stream"))
 	if err != nil {
 		return nil, err
