@@ -66,7 +66,7 @@ func (t *turn) blogSpace(in *intent, source *item) (item, error) {
 	return t.place(in)
 }
 
-var dated = regexp.MustCompile(`(?i)\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}(?:st|nd|rd|th)?|20\d\d|w(?:eek)?\s?\d+|` +
+var dated = exact(`(?i)\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}(?:st|nd|rd|th)?|20\d\d|w(?:eek)?\s?\d+|` +
 	`jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|` +
 	`monday|tuesday|wednesday|thursday|friday|#\d+)\b`)
 
@@ -155,9 +155,9 @@ func (t *turn) withoutSpace(words, kind string) ([]item, string, error) {
 	return nil, "", nil
 }
 
-var timeWords = regexp.MustCompile(`(?i)\b(?:last|latest|newest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`)
+var timeWords = exact(`(?i)\b(?:last|latest|newest|most recent|of|from|for|the|our|my|week's|today's|yesterday's)\b`)
 
-var newestWords = regexp.MustCompile(`(?i)^(?:last|latest|newest|most recent)\s+`)
+var newestWords = exact(`(?i)^(?:last|latest|newest|most recent)\s+`)
 
 // newest locates what is to be read; "the latest X" is the newest of a series.
 func (t *turn) newest(tg target) (item, string, error) {
@@ -215,7 +215,7 @@ func which(found []item) error {
 	return q
 }
 
-var isoDate = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+var isoDate = exact(`\d{4}-\d{2}-\d{2}`)
 
 // later: by the date in the title where both have one, else by the change.
 func later(a, b item) bool {
@@ -225,7 +225,7 @@ func later(a, b item) bool {
 	return a.Modified > b.Modified
 }
 
-var summaryOfWords = regexp.MustCompile(`(?i)^(?:an?\s+|the\s+)?(?:short |quick |brief )?(summary|recap|minutes|notes|write-?up|digest) (?:of|from|for|about)\s+(?:the |our |my )?(?:last |latest |newest |most recent )?(.+)$`)
+var summaryOfWords = exact(`(?i)^(?:an?\s+|the\s+)?(?:short |quick |brief )?(summary|recap|minutes|notes|write-?up|digest) (?:of|from|for|about)\s+(?:the |our |my )?(?:last |latest |newest |most recent )?(.+)$`)
 
 // summaryFirst turns "summary of the team meeting" into "team meeting summary".
 func summaryFirst(s string) string {

@@ -1,7 +1,5 @@
 package offline
 
-import "regexp"
-
 const (
 	showVerb = `(?:(?:list|show|get|give|display|fetch|see|read|tell|print|view|which|what|what are|which are|what's|let me see|are there|do we have)(?: me| us)?)`
 	quant    = `(?:(?:all|the|my|our|of|any|available|existing|a list of|every|list of|confluence|wiki|current)\s+)*`
@@ -69,7 +67,7 @@ func (w *words) listing(c string) (in intent, ok, mine bool) {
 	case allLabels.MatchString(c):
 		return intent{Do: doLabels}, true, true
 	}
-	for _, r := range []*regexp.Regexp{labelled, withLabel} {
+	for _, r := range []*pattern{labelled, withLabel} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			in = intent{Do: doLabelled, Labels: w.labels(m[1])}
 			if len(m) > 2 && m[2] != "" {
@@ -81,7 +79,7 @@ func (w *words) listing(c string) (in intent, ok, mine bool) {
 	if m := listBlogs.FindStringSubmatch(c); m != nil {
 		return intent{Do: doBlogs, Space: spaceName(w.show(m[1]))}, true, true
 	}
-	for _, r := range []*regexp.Regexp{pagesHas, listPagesQ, listPagesO, listPagesB} {
+	for _, r := range []*pattern{pagesHas, listPagesQ, listPagesO, listPagesB} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			name := m[1]
 			if len(m) > 2 && name == "" {
@@ -96,7 +94,7 @@ func (w *words) listing(c string) (in intent, ok, mine bool) {
 // aboutTarget: what belongs to one page or blog post.
 func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 	for _, rule := range []struct {
-		re *regexp.Regexp
+		re *pattern
 		do string
 	}{
 		{children, doChildren}, {pagesUnder, doChildren}, {commentsOf, doComments}, {commentsIs, doComments}, {commentsDo, doComments}, {peopleSay, doComments},
@@ -131,7 +129,7 @@ func (w *words) searching(c string) (in intent, ok, mine bool) {
 		in.Kind = kindOf(m[1])
 		return in, ok, mine
 	}
-	for _, r := range []*regexp.Regexp{findAbout, haveAny, whichAbout, searchFor} {
+	for _, r := range []*pattern{findAbout, haveAny, whichAbout, searchFor} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			return w.search(m[1])
 		}
@@ -148,7 +146,7 @@ func (w *words) searching(c string) (in intent, ok, mine bool) {
 
 func (w *words) search(query string) (in intent, ok, mine bool) {
 	in.Do = doSearch
-	for _, r := range []*regexp.Regexp{targetSpace, targetSpOf} {
+	for _, r := range []*pattern{targetSpace, targetSpOf} {
 		if m := r.FindStringSubmatch(query); m != nil {
 			query, in.Space = m[1], spaceName(w.show(m[2]))
 			break

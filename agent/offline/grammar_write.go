@@ -1,7 +1,6 @@
 package offline
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -16,8 +15,6 @@ const (
 	lay      = `(?:add|put|apply|attach|set|stick|assign|append|slap|place|use)`
 )
 
-func re(s string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + s) }
-
 var (
 	frontSpace  = re(`^` + `(?:in|inside|within|on|under)\s+(?:the |our |my )?(.+?)\s+space,?\s+(.+)$`)
 	frontTarget = re(`^(?:on|under)\s+(.+?),\s*(?:please\s+)?((?:leave|add|post|write|put)\s+(?:a|the))\s+comment\b(.*)$`)
@@ -26,7 +23,7 @@ var (
 	makeBlog    = re(`^` + makeVerb + `\s+` + det + `(.*?)\s*\b` + blogNoun + `\b(.*)$`)
 	asBlog      = re(`^(?:publish|post|share|turn|convert|make|write up|put|release|summari[sz]e|write|create|use)\s+(.+?)\s+(?:as|into|to|in|for)\s+(?:a|an|the)\s+(?:new |short )?` + blogNoun + `\b(.*)$`)
 	upAsBlog    = re(`^write\s+(.+?)\s+up\s+as\s+(?:a|an)\s+(?:new )?` + blogNoun + `\b(.*)$`)
-	makeNamed   = regexp.MustCompile(`^(?i:` + makeVerb + `)\s+(?i:(?:a\s+)?new\s+)?(?i:` + pageNoun + `)\s+[A-Z]`)
+	makeNamed   = exact(`^(?i:` + makeVerb + `)\s+(?i:(?:a\s+)?new\s+)?(?i:` + pageNoun + `)\s+[A-Z]`)
 	makeChild   = re(`^` + makeVerb + `\s+` + det + `(?:sub|child)[ -]?page\b`)
 
 	labelTo    = re(`^` + lay + `\s+(?:the |a |an |these |some )?(?:new )?(?:labels?|tags?)\s*:?\s+(` + labelSet + `)\s+(?:to|on|onto|for)\s+(.+)$`)
@@ -100,12 +97,12 @@ func (w *words) label(c string, _ *string) (in intent, ok, mine bool) {
 		in.Target = &t
 		return in, good && len(in.Labels) > 0, true
 	}
-	for _, r := range []*regexp.Regexp{labelName, labelTo, labelFrom, labelHash} {
+	for _, r := range []*pattern{labelName, labelTo, labelFrom, labelHash} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			return set(m[1], m[2])
 		}
 	}
-	for _, r := range []*regexp.Regexp{labelColon, labelAs, labelGive, labelGive2, labelBe, labelAfter, labelIt} {
+	for _, r := range []*pattern{labelColon, labelAs, labelGive, labelGive2, labelBe, labelAfter, labelIt} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			if r == labelAs && !beginsLabel.MatchString(c) && !holdsLabel.MatchString(c) && statusWords.MatchString(m[2]) {
 				return in, false, true
@@ -148,12 +145,12 @@ func (w *words) comment(c string, text *string) (in intent, ok, mine bool) {
 		in.Target = &t
 		return in, good, true
 	}
-	for _, r := range []*regexp.Regexp{commentQuote, commentThe, commentAs} {
+	for _, r := range []*pattern{commentQuote, commentThe, commentAs} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			return finish(m[2], w.show(m[1]))
 		}
 	}
-	for _, r := range []*regexp.Regexp{commentOn, commentBare} {
+	for _, r := range []*pattern{commentOn, commentBare} {
 		if m := r.FindStringSubmatch(c); m != nil {
 			return finish(m[1], "")
 		}
@@ -253,7 +250,7 @@ func (w *words) modifier(in *intent, rest string) (left string, ok bool) {
 		in.Space = sameSpace
 		return m[1], true
 	}
-	for _, r := range []*regexp.Regexp{modSpace, modSpaceOf} {
+	for _, r := range []*pattern{modSpace, modSpaceOf} {
 		if m := r.FindStringSubmatch(rest); m != nil && in.Space == "" && !holdsCalled.MatchString(m[2]) {
 			in.Space = spaceName(w.show(m[2]))
 			return m[1], sure(m[2])
@@ -321,7 +318,7 @@ var summaryWords = re(`\b(?:summary|recap|minutes|notes|write-?up|digest|tl;?dr)
 
 func (w *words) blog(c string, text *string) (in intent, ok, mine bool) {
 	in = intent{Do: doBlog, Kind: "blogpost"}
-	for _, r := range []*regexp.Regexp{upAsBlog, asBlog} {
+	for _, r := range []*pattern{upAsBlog, asBlog} {
 		m := r.FindStringSubmatch(c)
 		if m == nil || makesBlog.MatchString(c) {
 			continue
@@ -374,7 +371,7 @@ func (w *words) target(s string) (target, bool) {
 		t.Kind = kindOf(m[1])
 		return t, true
 	}
-	for _, r := range []*regexp.Regexp{targetSpace, targetSpOf} {
+	for _, r := range []*pattern{targetSpace, targetSpOf} {
 		if m := r.FindStringSubmatch(s); m != nil {
 			s, t.Space = m[1], spaceName(w.show(m[2]))
 			break

@@ -1,7 +1,6 @@
 package offline
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -61,9 +60,9 @@ const (
 )
 
 var (
-	greeting = regexp.MustCompile(`(?i)^(?:hi|hello|hey|help|good (?:morning|afternoon|evening)|what can you do|who are you|how can you help(?: me)?)(?: there)?[.!?]*$`)
-	thanking = regexp.MustCompile(`(?i)^(?:thanks?|thank you|great|perfect|cool|nice|ok|okay|awesome)(?: (?:a lot|so much|very much|you|job|work))*[.!]*$`)
-	giveUp   = regexp.MustCompile(`(?i)^(?:no|nope|cancel|stop|never ?mind|forget it|nothing|none|none of (?:them|these|those)|neither)(?: thanks| thank you)?[.!]*$`)
+	greeting = exact(`(?i)^(?:hi|hello|hey|help|good (?:morning|afternoon|evening)|what can you do|who are you|how can you help(?: me)?)(?: there)?[.!?]*$`)
+	thanking = exact(`(?i)^(?:thanks?|thank you|great|perfect|cool|nice|ok|okay|awesome)(?: (?:a lot|so much|very much|you|job|work))*[.!]*$`)
+	giveUp   = exact(`(?i)^(?:no|nope|cancel|stop|never ?mind|forget it|nothing|none|none of (?:them|these|those)|neither)(?: thanks| thank you)?[.!]*$`)
 )
 
 // read makes intents of what was said, or the reply where nothing is to be
@@ -157,20 +156,20 @@ func parseReading(said string) (intent, bool) {
 
 var (
 	// A text that is named as such, quoted: the rest of the clause goes on.
-	quotedText = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing|having|using|including)?\s*(?:the |this |a |following |some )*` +
+	quotedText = exact(`(?i)[,\s]+(?:and\s+)?(?:with|containing|having|using|including)?\s*(?:the |this |a |following |some )*` +
 		`(?:text|contents?|body|words|message|paragraph)(?: (?:of|is|being|as))?\s*[:,]?\s*(` + qt + `)`)
-	saying = regexp.MustCompile(`(?i)(?:[,\s]+(?:and\s+)?(?:(?:that|which|and)\s+)?(?:saying|says?|reads?|reading|stating|states)|` +
+	saying = exact(`(?i)(?:[,\s]+(?:and\s+)?(?:(?:that|which|and)\s+)?(?:saying|says?|reads?|reading|stating|states)|` +
 		`[,.;\s]+(?:and\s+)?(?:it|the page|the post|the text|the comment)\s+(?:(?:should|must)\s+(?:say|read)|says|reads))(?: that)?\s*[:,]?\s*(` + qt + `)`)
-	afterColon = regexp.MustCompile(`\s*[:—–]\s*(` + qt + `)\s*$`)
-	bareText   = regexp.MustCompile(`(?i)[,\s]+(?:and\s+)?(?:with|containing)\s+(?:the |this |following )*(?:text|contents?|body|words|message)(?: (?:of|is|being))?\s*:?\s+(.+)$`)
-	bareSaying = regexp.MustCompile(`(?i)[,\s]+(?:(?:that|which)\s+)?(?:saying|says|reads|reading|stating)(?: that)?\s*:?\s+(.+)$`)
-	colonText  = regexp.MustCompile(`\s*:\s+(.+)$`)
-	addText    = regexp.MustCompile(`(?i),?\s+and\s+(?:add|put|write|include|insert|use)\s+(?:the |this |following )*(?:text|contents?|body)\b`)
-	callIt     = regexp.MustCompile(`(?i)(?:,?\s+and\s+(?:call|name|title)\s+it|[.;,?!]\s*(?:its|the)?\s*(?:name|title)\s+(?:is|should be))\s*:?\s+(` + qt + `)`)
-	replyIn    = regexp.MustCompile(`(?i)^(?:(?:sorry|no|oh|actually|i mean|i meant),?\s+)*(?:in|into|to|use|put it in|it belongs in|create it in)\s+`)
-	replyCall  = regexp.MustCompile(`(?i)^(?:call it|name it|title it|the title is|it is called|titled?:?)\s+`)
-	namesColon = regexp.MustCompile(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`)
-	writes     = regexp.MustCompile(`(?i)^(?:create|make|add|write|publish|post|comment|leave|put|start|prepare|generate|set up|drop|blog|in |on |under )`)
+	afterColon = exact(`\s*[:—–]\s*(` + qt + `)\s*$`)
+	bareText   = exact(`(?i)[,\s]+(?:and\s+)?(?:with|containing)\s+(?:the |this |following )*(?:text|contents?|body|words|message)(?: (?:of|is|being))?\s*:?\s+(.+)$`)
+	bareSaying = exact(`(?i)[,\s]+(?:(?:that|which)\s+)?(?:saying|says|reads|reading|stating)(?: that)?\s*:?\s+(.+)$`)
+	colonText  = exact(`\s*:\s+(.+)$`)
+	addText    = exact(`(?i),?\s+and\s+(?:add|put|write|include|insert|use)\s+(?:the |this |following )*(?:text|contents?|body)\b`)
+	callIt     = exact(`(?i)(?:,?\s+and\s+(?:call|name|title)\s+it|[.;,?!]\s*(?:its|the)?\s*(?:name|title)\s+(?:is|should be))\s*:?\s+(` + qt + `)`)
+	replyIn    = exact(`(?i)^(?:(?:sorry|no|oh|actually|i mean|i meant),?\s+)*(?:in|into|to|use|put it in|it belongs in|create it in)\s+`)
+	replyCall  = exact(`(?i)^(?:call it|name it|title it|the title is|it is called|titled?:?)\s+`)
+	namesColon = exact(`(?i)\b(?:titled?|called|named?|labels?|tags?)$`)
+	writes     = exact(`(?i)^(?:create|make|add|write|publish|post|comment|leave|put|start|prepare|generate|set up|drop|blog|in |on |under )`)
 )
 
 // cutText takes the quoted text of a page, post or comment out of a clause.
@@ -178,7 +177,7 @@ func (w *words) cutText(c string) (rest, text string) {
 	if !writes.MatchString(c) {
 		return c, ""
 	}
-	for _, re := range []*regexp.Regexp{quotedText, saying, afterColon} {
+	for _, re := range []*pattern{quotedText, saying, afterColon} {
 		if m := re.FindStringSubmatchIndex(c); m != nil {
 			return strings.TrimSpace(c[:m[0]] + " " + c[m[1]:]), w.show(c[m[2]:m[3]])
 		}
@@ -192,7 +191,7 @@ func (w *words) cutBareText(s string) (rest, text string, ok bool) {
 	if !writes.MatchString(s) || quotedText.MatchString(s) || saying.MatchString(s) || afterColon.MatchString(s) {
 		return s, "", true
 	}
-	for _, re := range []*regexp.Regexp{bareText, bareSaying, colonText} {
+	for _, re := range []*pattern{bareText, bareSaying, colonText} {
 		m := re.FindStringSubmatchIndex(s)
 		if m == nil || re == colonText && namesColon.MatchString(s[:m[0]]) { // title: X
 			continue

@@ -1,7 +1,6 @@
 package offline
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -20,7 +19,7 @@ const (
 // words is a request on its way through the grammar.
 type words struct{ quotes []string }
 
-var quoted = regexp.MustCompile("\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|`([^`]+)`|(^|[\\s(:,])['‘]([^\\n]+?)['’]([\\s.,;:!?)]|$)")
+var quoted = exact("\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|`([^`]+)`|(^|[\\s(:,])['‘]([^\\n]+?)['’]([\\s.,;:!?)]|$)")
 
 // hide replaces what stands in quotation marks by single runes. Two quoted
 // texts may share the space between them, hence the second pass.
@@ -79,15 +78,15 @@ func hasQuote(s string) bool {
 }
 
 var (
-	spaces = regexp.MustCompile(`[ \t\r\n]+`)
-	polite = regexp.MustCompile(`(?i)^(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|also|then|just|well|great|thanks|thank you|perfect|and|` +
+	spaces = exact(`[ \t\r\n]+`)
+	polite = exact(`(?i)^(?:please|pls|plz|kindly|hey|hi|hello|ok|okay|so|now|also|then|just|well|great|thanks|thank you|perfect|and|` +
 		`i(?:'d| would) be grateful if you could|i(?:'d| would) appreciate it if you could|i (?:need|want) to know|i(?:'d| would) like to know|` +
 		`can (?:yo)?u|could (?:yo)?u|would you|will you|can i|could i|may i|i(?:'d| would) like you to|i(?:'d| would) like to|i want you to|i want to|` +
 		`i need you to|i need to|we need to|we want to|let's|lets|let us|go ahead and|help me to|help me|be so kind (?:as )?to|would you mind|` +
 		`i(?:'d| would) love to|you should|you can)\b[,!:]?\s+`)
-	trailing = regexp.MustCompile(`(?i)[,\s]+(?:please|pls|plz|thanks|thank you|for me|for us|asap|right away|right now|now|if you can|if possible|would you|will you|ok|okay)$`)
-	thing    = regexp.MustCompile(`(?i)^(?:(?:(?:i|we) )?(?:need|want|would like)|(?:i|we)'d like) (?:to have )?(a|an|another|a new)\s`)
-	bareNew  = regexp.MustCompile(`(?i)^(?:a )?new (?:page|blog ?post)\b`)
+	trailing = exact(`(?i)[,\s]+(?:please|pls|plz|thanks|thank you|for me|for us|asap|right away|right now|now|if you can|if possible|would you|will you|ok|okay)$`)
+	thing    = exact(`(?i)^(?:(?:(?:i|we) )?(?:need|want|would like)|(?:i|we)'d like) (?:to have )?(a|an|another|a new)\s`)
+	bareNew  = exact(`(?i)^(?:a )?new (?:page|blog ?post)\b`)
 )
 
 // tidy takes politeness and end marks off a clause.
@@ -120,9 +119,9 @@ const ownVerbs = `create|make|add|write|put|label|tag|mark|flag|comment|leave|pu
 	`summari[sz]e|turn|give|apply|draft|prepare|generate|build|start|reply|respond|answer|blog`
 
 var (
-	nextClause = regexp.MustCompile(`(?i)(?:[,;.!]?\s+(?:and then|and also|and|then|plus|after that|afterwards|finally|next)[,]?\s+(?:please\s+|also\s+|then\s+)?|[.;!,]\s+)(` +
+	nextClause = exact(`(?i)(?:[,;.!]?\s+(?:and then|and also|and|then|plus|after that|afterwards|finally|next)[,]?\s+(?:please\s+|also\s+|then\s+)?|[.;!,]\s+)(` +
 		ownVerbs + `|` + otherVerbs + `)\b`)
-	anyClause = regexp.MustCompile(`(?i)\band\s+(?:then\s+|also\s+)?(?:label|tag|mark|flag|comment|publish|create|delete|remove|move|email|notify|send|share|update)\b`)
+	anyClause = exact(`(?i)\band\s+(?:then\s+|also\s+)?(?:label|tag|mark|flag|comment|publish|create|delete|remove|move|email|notify|send|share|update)\b`)
 )
 
 // clauses cuts a request where a new imperative begins.
@@ -140,7 +139,7 @@ func clauses(s string) []string {
 
 // doubtful words in an unquoted title, text or target may mean that more is
 // wanted than the grammar sees.
-var doubtful = regexp.MustCompile(`(?i)\b(?:but|unless|except|instead|not|don't|doesn't|never|if|then|please|because|so that|until|which|who|whose|every|each|` +
+var doubtful = exact(`(?i)\b(?:but|unless|except|instead|not|don't|doesn't|never|if|then|please|because|so that|until|which|who|whose|every|each|` +
 	`both|any|using|via|same|similar|like|it|them|they|me|you|your)\b|\ball(?:\s|$)|[,;:?!]|\.\s`)
 
 // sure: quoted, or without a word that makes it doubtful.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"html"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -106,8 +105,8 @@ func plain(storage string, limit int) string {
 // People who were there, and links to elsewhere, are no news; what was decided
 // is the most important.
 var (
-	notNews   = regexp.MustCompile(`(?i)^(?:attendees|participants|present|attending|links|see also|references)\b`)
-	important = regexp.MustCompile(`(?i)\b(?:decisions?|decided|actions?|next steps|results?|outcomes?|goals?|summary|in one sentence)\b`)
+	notNews   = exact(`(?i)^(?:attendees|participants|present|attending|links|see also|references)\b`)
+	important = exact(`(?i)\b(?:decisions?|decided|actions?|next steps|results?|outcomes?|goals?|summary|in one sentence)\b`)
 )
 
 // sentence is one statement of a text; weight is that of its section.
