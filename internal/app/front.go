@@ -2,8 +2,11 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -17,13 +20,13 @@ func (a *App) front(rest, mcp, pages http.Handler) http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
 	doors := map[string]http.Handler{
-		mcpserver.Path:  a.observed(mcpserver.Path, mcp),
-		"/link/{token}": a.observed("/link/{token}", pages),
-		"/healthz":      a.observed("/healthz", health),
-		"/readyz":       a.observed("/readyz", http.HandlerFunc(a.ready)),
+		mcpserver.Path:  a.observed(mcpserver.Path, slog.LevelInfo, mcp),
+		"/link/{token}": a.observed("/link/{token}", slog.LevelInfo, pages),
+		"/healthz":      a.observed("/healthz", slog.LevelDebug, health),
+		"/readyz":       a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
 	}
 	if a.opts.Config.Metrics {
-		doors["/metrics"] = a.observed("/metrics", a.tel.Metrics.Handler())
+		doors["/metrics"] = a.observed("/metrics", slog.LevelDebug, a.tel.Metrics.Handler())
 	}
 	return a.tel.Tracer.Middleware(a.bounded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := "/" + strings.TrimLeft(r.URL.Path, "/")
@@ -54,20 +57,39 @@ func (a *App) bounded(h http.Handler) http.Handler {
 	})
 }
 
-// observed counts the requests of a door, and its event streams while they are
-// open.
-func (a *App) observed(route string, h http.Handler) http.Handler {
-	if a.tel.Metrics == nil {
-		return h
-	}
+// observed logs and counts the requests of a door, counts its event streams
+// while they are open, and answers for a panic.
+func (a *App) observed(route string, level slog.Level, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		o := &observer{ResponseWriter: w, opened: func() func() { return a.tel.Metrics.StreamOpened("mcp") }}
 		defer func() {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
+				a.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("route", route),
+					slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+				if o.status == 0 {
+					answer(o, http.StatusInternalServerError, map[string]string{"status": "error", "reason": "the request failed"})
+				}
+			}
 			if o.closed != nil {
 				o.closed()
 			}
-			a.tel.Metrics.Request(route, r.Method, o.status, time.Since(start))
+			if o.status == 0 {
+				o.status = http.StatusOK // what net/http sends of itself
+				if r.Context().Err() != nil {
+					o.status = 499 // nobody was there to get an answer
+				}
+			}
+			took := time.Since(start)
+			a.tel.Metrics.Request(route, r.Method, o.status, took)
+			// The route, not the path: that of a connect page holds the link's secret.
+			a.log.LogAttrs(r.Context(), level, "request",
+				slog.String("request_id", o.Header().Get("X-Request-Id")), slog.String("method", r.Method),
+				slog.String("route", route), slog.Int("status", o.status), slog.Duration("duration", took))
+			if p != nil {
+				panic(http.ErrAbortHandler) // the connection is not to be used again
+			}
 		}()
 		h.ServeHTTP(o, r)
 	})

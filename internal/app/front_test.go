@@ -169,6 +169,45 @@ func TestMetrics(t *testing.T) {
 	leaks(t, "/metrics", a.body, r.key, id)
 }
 
+// Each request is in the log with an id that its answer and its record have too.
+func TestRequestLog(t *testing.T) {
+	t.Parallel()
+	r := testApp(t, nil)
+	s := r.session("ann", "")
+	link := r.link(s)
+	r.browser().open(link.URL)
+	db := r.database()
+	for door, a := range map[string]answer{
+		"MCP": r.call(s, "CONFLUENCE_GET_SPACES", `{}`), "REST": r.execute(s, "CONFLUENCE_GET_SPACES", `{}`),
+		"MCP, refused": r.call(s, "NOPE", `{}`), "REST, refused": r.execute(s, "NOPE", `{}`),
+		"MCP handshake era": r.send(http.MethodPost, mcpPath(s), oldBody("CONFLUENCE_GET_SPACES", `{}`), r.handshake(s)...),
+	} {
+		id := a.header.Get("X-Request-Id")
+		if !strings.HasPrefix(id, "req_") {
+			t.Errorf("%s: request id %q", door, id)
+			continue
+		}
+		found := 0
+		for _, e := range executions(t, db, r.ProjectID(), s) {
+			if e.RequestID == id {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d records of request %s", door, found, id)
+		}
+		eventually(t, 5*time.Second, door+" in the log", func() bool {
+			return strings.Contains(r.logs.String(), `"msg":"request","request_id":"`+id+`"`)
+		})
+	}
+	eventually(t, 5*time.Second, "the page in the log", func() bool {
+		return strings.Contains(r.logs.String(), `"route":"/link/{token}","status":200`)
+	})
+	if strings.Contains(r.logs.String(), strings.TrimPrefix(link.Token, "lt_")) {
+		t.Error("the link's secret is in the log")
+	}
+}
+
 // Headers are bounded in size and time, and so is a body that nobody reads.
 func TestSlowAndLargeRequests(t *testing.T) {
 	t.Parallel()

@@ -74,6 +74,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 		ctx = telemetry.WithRequestID(ctx, f.requestID)
 	}
 	w.Header().Set("X-Request-Id", f.requestID)
+	w.Header().Set("X-Request-Id", f.requestID)
 	ctx, stopWatch := s.opts.Identity.Watch(ctx, principal)
 	defer stopWatch()
 	ctx, f.cancel = context.WithCancelCause(ctx)
