@@ -65,6 +65,9 @@ const (
 func TestPhrasings(t *testing.T) {
 	t.Parallel()
 	all := phrasings(t)
+	if testing.Short() { // the race detector makes each case ten times as slow
+		all = slices.DeleteFunc(all, func(p phrasing) bool { return p.line%8 != 0 })
+	}
 	type outcome struct {
 		verdict
 		why string
@@ -121,7 +124,7 @@ func TestPhrasings(t *testing.T) {
 		}
 	}
 	for _, f := range slices.Sorted(maps.Keys(counts)) {
-		t.Logf("%s: %d done right, %d not understood, %d done wrong", f, counts[f][right], counts[f][notUnderstood], counts[f][wrong])
+		fmt.Printf("%s: %d done right, %d not understood, %d done wrong\n", f, counts[f][right], counts[f][notUnderstood], counts[f][wrong])
 	}
 }
 
