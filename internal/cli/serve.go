@@ -22,7 +22,8 @@ func newServe(s *shared) *cobra.Command {
 			"Each flag has an environment variable (SLUICE_ADDR, …) and a line in sluice.yaml;\n" +
 			"a flag wins over the environment, which wins over the file.",
 		Example: "  sluice serve --sandbox\n" +
-			"  sluice serve --addr 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --public-url https://sluice.example.com",
+			"  sluice serve --addr 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem \\\n" +
+			"    --public-url https://sluice.example.com",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := app.LoadConfig(s.config, s.home)
