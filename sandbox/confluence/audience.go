@@ -1,8 +1,11 @@
 package confluence
 
-// audience is who likes, watches, favours and views a content or a space.
-type audience struct {
-	likes      []string // account ids, in order of liking
-	watchers   []string
-	favourites []string
+import "time"
+
+// viewing counts an account's views of a content within an hour.
+type viewing struct {
+	hour    time.Time
+	account string // "" for somebody who is not signed in
+	n       int
+	last    time.Time
 }

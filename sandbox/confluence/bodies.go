@@ -132,6 +132,16 @@ func (c *call) links(x *content) body.Links {
 			return "/wiki" + c.st.webui(p), true
 		},
 		User: c.st.displayName,
+		File: func(name string) (string, bool) {
+			f := c.st.attached(x, name)
+			if f == nil {
+				return "", false
+			}
+			if c.r == nil { // the site's own pages, which nobody signs in to
+				return c.mediaURL(f.current()), true
+			}
+			return c.base + "/wiki" + c.st.downloadLink(f, f.current()), true
+		},
 		Children: func() [][2]string {
 			var out [][2]string
 			for _, id := range c.st.children[x.id] {

@@ -16,13 +16,18 @@ type v2Comment struct {
 	BlogPostID      string               `json:"blogPostId,omitempty"`
 	AttachmentID    string               `json:"attachmentId,omitempty"`
 	ParentCommentID string               `json:"parentCommentId,omitempty"`
-	Version         v2Version            `json:"version"`
+	Version         *v2Version           `json:"version,omitempty"`
 	Body            map[string]bodyValue `json:"body"`
-	Links           v2WebLinks           `json:"_links"`
+	Likes           *v2Sub[v2Like]       `json:"likes,omitempty"`
+	Versions        *v2Sub[v2Version]    `json:"versions,omitempty"`
+	Operations      *v2Sub[v2Operation]  `json:"operations,omitempty"`
+	v2Resolution
+	Links v2WebLinks `json:"_links"`
 }
 
 func (c *call) showComment(x *content, v *version, format, base string) *v2Comment {
-	out := &v2Comment{ID: x.ref(), Status: x.status, Title: v.title, Version: showVersion(v), Body: c.bodies(x, v, format), Links: v2WebLinks{WebUI: c.st.webui(x), Base: base}}
+	ver := showVersion(v)
+	out := &v2Comment{ID: x.ref(), Status: x.status, Title: v.title, Version: &ver, v2Resolution: c.st.resolution(x), Body: c.bodies(x, v, format), Links: v2WebLinks{WebUI: c.st.webui(x), Base: base}}
 	if out.Body == nil {
 		out.Body = map[string]bodyValue{}
 	}
@@ -44,7 +49,7 @@ func (st *store) comment(on, replyTo *content, b stored, author string, now time
 	x := &content{id: st.newID(), typ: typeComment, status: statusCurrent, spaceID: on.spaceID, containerID: on.id, authorID: author, ownerID: author, createdAt: now}
 	list := on.id
 	if replyTo != nil {
-		x.inReplyTo, list = replyTo.id, replyTo.id
+		x.inReplyTo, list, x.inline = replyTo.id, replyTo.id, replyTo.inline
 	}
 	x.versions = []*version{{number: 1, title: "Re: " + on.title(), storage: b.storage, authorID: author, at: now}}
 	st.add(x)
@@ -152,7 +157,29 @@ func (c *call) getComment() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return c.showComment(x, v, format, c.base+"/wiki"), nil
+	return c.includeComment(x, c.showComment(x, v, format, c.base+"/wiki")), nil
+}
+
+// includeComment adds what the include-… parameters of a single comment ask for.
+func (c *call) includeComment(x *content, out *v2Comment) *v2Comment {
+	self := c.r.URL.Path
+	if c.q.Get("include-version") == "false" {
+		out.Version = nil
+	}
+	if c.q.Get("include-likes") == "true" {
+		out.Likes = subList(x.showLikes(), self+"/likes")
+	}
+	if c.q.Get("include-versions") == "true" {
+		var vs []v2Version
+		for _, v := range slices.Backward(x.versions) {
+			vs = append(vs, showVersion(v))
+		}
+		out.Versions = subList(vs, self+"/versions")
+	}
+	if c.q.Get("include-operations") == "true" {
+		out.Operations = subList(operations(string(typeComment)), self+"/operations")
+	}
+	return out
 }
 
 func (c *call) updateComment() (any, *apiError) {
@@ -183,10 +210,15 @@ func (c *call) updateComment() (any, *apiError) {
 	if err := c.st.room(len(b.storage)); err != nil {
 		return nil, err
 	}
-	c.st.stored += len(b.storage)
-	x.versions = append(x.versions, &version{number: have.number + 1, title: have.title, storage: b.storage, authorID: c.me.AccountID, at: c.now(), message: in.Version.Message})
-	c.st.reindex(x, b.doc)
+	c.newCommentVersion(x, b, in.Version.Message)
 	return c.showComment(x, x.current(), shownFormat(in.Body), c.base+"/wiki"), nil
+}
+
+func (c *call) newCommentVersion(x *content, b stored, message string) {
+	have := x.current()
+	c.st.stored += len(b.storage)
+	x.versions = append(x.versions, &version{number: have.number + 1, title: have.title, storage: b.storage, authorID: c.me.AccountID, at: c.now(), message: message})
+	c.st.reindex(x, b.doc)
 }
 
 // deleteComment destroys a comment and its replies, as the cloud does.
@@ -204,6 +236,7 @@ func (c *call) deleteComment() (any, *apiError) {
 }
 
 func (c *call) deleteCommentLocked(x *content) (any, *apiError) {
+	c.st.unmark(x)
 	list := x.containerID
 	if x.inReplyTo != 0 {
 		list = x.inReplyTo
@@ -260,9 +293,14 @@ func (c *call) listComments(from func(*call, int64) ([]int64, *apiError)) (any, 
 	if err != nil {
 		return nil, err
 	}
+	resolutions, err := c.anyOf("resolution-status", nil, resolved, open, dangling, reopened)
+	if err != nil {
+		return nil, err
+	}
+	inline := c.asksInline()
 	var rows []*content
 	for _, k := range ids {
-		if x := c.st.contents[k]; x != nil && x.typ == typeComment && want[x.status] && c.st.visible(x, c.me) {
+		if x := c.st.contents[k]; x != nil && x.typ == typeComment && x.inline == inline && (len(resolutions) == 0 || resolutions[c.st.resolution(x).Status]) && want[x.status] && c.st.visible(x, c.me) {
 			rows = append(rows, x)
 		}
 	}

@@ -76,6 +76,21 @@ var exceptions = []exception{
 	},
 	{
 		file:   "openapi-v1-2021-removed.json",
+		reason: "the words that location takes stand at the list, not at its items",
+		apply: func(_ *testing.T, doc *openapi3.T) {
+			for _, item := range doc.Paths.Map() {
+				for _, op := range item.Operations() {
+					for _, p := range op.Parameters {
+						if p.Value != nil && p.Value.Name == "location" && p.Value.Schema != nil {
+							p.Value.Schema.Value.Enum = nil
+						}
+					}
+				}
+			}
+		},
+	},
+	{
+		file:   "openapi-v1-2021-removed.json",
 		reason: "the default of status is a list inside a list of words",
 		apply: func(_ *testing.T, doc *openapi3.T) {
 			dropDefault(doc, "status")

@@ -26,3 +26,36 @@ func driveAttachments(s *site, page, post string) {
 	s.must(204, "DELETE", v2+"/attachments/"+id, nil)
 	s.must(204, "DELETE", v2+"/attachments/"+id+"?purge=true", nil)
 }
+
+// driveTasks calls everything that tasks have.
+func driveTasks(s *site, space string) {
+	v2 := "/wiki/api/v2"
+	s.page(space, "Tasks", `<ac:task-list><ac:task><ac:task-body><ac:link><ri:user ri:account-id="`+s.me.AccountID+`" /></ac:link> by <time datetime="2026-12-01" /></ac:task-body></ac:task></ac:task-list>`)
+	id := s.must(200, "GET", v2+"/tasks?body-format=storage&assigned-to="+s.me.AccountID, nil).str("results.0.id")
+	s.must(200, "PUT", v2+"/tasks/"+id+"?body-format=atlas_doc_format", obj{"status": "complete"})
+	s.must(200, "GET", v2+"/tasks/"+id+"?body-format=storage", nil)
+	s.must(200, "GET", v2+"/tasks?status=complete&include-blank-tasks=false&due-at-from=1&due-at-to=2000000000000&space-id="+space, nil)
+}
+
+// driveInline calls everything that inline comments and likes have.
+func driveInline(s *site, page, post, footer string) {
+	v2 := "/wiki/api/v2"
+	s.must(200, "PUT", v2+"/pages/"+page, edit(page, "Contract 2", "<p>some words to mark</p>", 4))
+	mark := obj{"textSelection": "words", "textSelectionMatchCount": 1, "textSelectionMatchIndex": 0}
+	id := s.must(201, "POST", v2+"/inline-comments", obj{"pageId": page, "body": storage("<p>i</p>"), "inlineCommentProperties": mark}).str("id")
+	s.must(201, "POST", v2+"/inline-comments", obj{"parentCommentId": id, "body": storage("<p>r</p>")})
+	s.must(200, "PUT", v2+"/inline-comments/"+id, obj{"version": obj{"number": 2}, "body": storage("<p>j</p>"), "resolved": true})
+	s.Like(id, s.me.AccountID)
+	s.Like(page, s.me.AccountID)
+	for _, p := range []string{
+		"/pages/" + page + "/inline-comments?body-format=storage&resolution-status=resolved", "/blogposts/" + post + "/inline-comments", "/inline-comments?limit=1",
+		"/inline-comments/" + id + "?body-format=storage&include-likes=true&include-versions=true&include-operations=true", "/inline-comments/" + id + "/children?body-format=storage",
+		"/inline-comments/" + id + "/versions?body-format=storage", "/inline-comments/" + id + "/versions/1", "/inline-comments/" + id + "/likes/count",
+		"/inline-comments/" + id + "/likes/users", "/pages/" + page + "/likes/count", "/pages/" + page + "/likes/users", "/blogposts/" + post + "/likes/count",
+		"/blogposts/" + post + "/likes/users", "/footer-comments/" + footer + "/likes/count", "/footer-comments/" + footer + "/likes/users", "/pages/" + page + "?include-likes=true",
+	} {
+		s.must(200, "GET", v2+p, nil)
+	}
+	s.must(200, "GET", "/wiki/rest/api/content/"+page+"/child/comment?location=resolved&expand=extensions.inlineProperties,extensions.resolution", nil)
+	s.must(204, "DELETE", v2+"/inline-comments/"+id, nil)
+}

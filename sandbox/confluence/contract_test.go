@@ -159,6 +159,8 @@ func TestContract(t *testing.T) {
 	s.must(200, "PUT", "/wiki/rest/api/content/"+made, obj{"type": "page", "title": "v1b", "version": obj{"number": 2}, "body": obj{"storage": storage("<p>y</p>")}})
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+made, nil)
 	driveAttachments(s, page, post)
+	driveTasks(s, space)
+	driveInline(s, page, post, comment)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label?name=urgent", nil)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label/mine", nil)
 	s.must(204, "DELETE", v2+"/footer-comments/"+comment, nil)

@@ -75,10 +75,10 @@ func cqlFields() map[string]cqlField {
 		"subtype":      keys(func(_ *store, r row) []string { return r.subtypes() }),
 		"pagestatus":   keys(func(*store, row) []string { return nil }),
 		"label":        keys(labelsOf),
-		"macro":        {ops: opsKey, compile: macroField},
+		"macro":        users(func(_ *store, x *content) []string { return x.index.macros }),
 		"creator":      users(func(_ *store, x *content) []string { return []string{x.authorID} }),
 		"contributor":  users(func(_ *store, x *content) []string { return contributors(x) }),
-		"mention":      {ops: opsKey, compile: mentionField},
+		"mention":      users(func(_ *store, x *content) []string { return x.index.mentions }),
 		"watcher":      favourite,
 		"favourite":    favourite,
 		"favorite":     favourite,
@@ -382,24 +382,6 @@ func spaceTitleField(e *searchEnv, c *cql.Clause) (predicate, *apiError) {
 		return nil, err
 	}
 	return negated(c.Op, func(r row) bool { return q.in(e.known(name(r))) }), nil
-}
-
-func macroField(e *searchEnv, c *cql.Clause) (predicate, *apiError) {
-	return containsField(e, c, func(v string) string { return `<ac:structured-macro ac:name="` + v + `"` })
-}
-
-func mentionField(e *searchEnv, c *cql.Clause) (predicate, *apiError) {
-	return containsField(e, c, func(v string) string { return `<ri:user ri:account-id="` + v + `"` })
-}
-
-func containsField(e *searchEnv, c *cql.Clause, mark func(string) string) (predicate, *apiError) {
-	vs, err := e.words(c)
-	if err != nil {
-		return nil, err
-	}
-	return negated(c.Op, func(r row) bool {
-		return r.c != nil && slices.ContainsFunc(vs, func(v string) bool { return strings.Contains(r.c.current().storage, mark(v)) })
-	}), nil
 }
 
 // fullNameField matches the beginnings of the words of a name, as user search does.

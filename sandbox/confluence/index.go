@@ -13,6 +13,8 @@ import (
 type indexed struct {
 	title, body []uint32
 	text        string // the body as a reader sees it
+	macros      []string
+	mentions    []string
 	at          time.Time
 }
 
@@ -53,6 +55,8 @@ func (st *store) reindex(x *content, doc *body.Node) {
 		text = v.file.text()
 	}
 	x.index = indexed{title: st.words.tokens(v.title), body: st.words.tokens(text), text: text, at: v.at}
+	x.index.macros, x.index.mentions = body.Names(doc)
+	st.syncTodos(x, doc)
 }
 
 // eachWord calls f with each word in lower case and its byte range in text.

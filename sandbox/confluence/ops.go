@@ -358,7 +358,7 @@ func (st *store) visible(x *content, me *user) bool {
 // find gets a content of a type that the caller may see.
 func (c *call) find(t contentType, id int64) (*content, *apiError) {
 	x := c.st.contents[id]
-	if x == nil || x.typ != t || !c.st.visible(x, c.me) {
+	if x == nil || x.typ != t || !c.st.visible(x, c.me) || t == typeComment && !c.v1 && x.inline != c.asksInline() {
 		return nil, noSuch(t, id)
 	}
 	return x, nil

@@ -119,7 +119,9 @@ func (s *Sandbox) Comments(contentID string) []Content {
 	defer s.mu.RUnlock()
 	var out []Content
 	for _, id := range s.st.comments[n] {
-		out = append(out, s.st.export(s.st.contents[id]))
+		if x := s.st.contents[id]; x.anchor == nil {
+			out = append(out, s.st.export(x))
+		}
 	}
 	return out
 }

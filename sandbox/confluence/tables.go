@@ -11,6 +11,9 @@ func v2Tables() []map[string]endpoint {
 	return []map[string]endpoint{
 		v2Routes(),
 		attachmentRoutes(),
+		todoRoutes(),
+		likeRoutes(),
+		inlineRoutes(),
 	}
 }
 

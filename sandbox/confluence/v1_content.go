@@ -151,6 +151,9 @@ func (c *call) getChildTypeV1() (any, *apiError) {
 		if ids = c.st.comments[x.id]; c.q.Get("depth") == "all" {
 			ids = c.threads(ids)
 		}
+		if ids, err = c.located(ids); err != nil {
+			return nil, err
+		}
 	case "attachment":
 		ids = c.filesV1(x)
 	default:

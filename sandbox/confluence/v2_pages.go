@@ -384,11 +384,11 @@ func (c *call) include(x *content, out *v2Content) *apiError {
 		out.Properties = subList[struct{}](nil, self+"/properties")
 	}
 	if want("include-likes") {
-		out.Likes = subList[struct{}](nil, self+"/likes")
+		out.Likes = subList(x.showLikes(), self+"/likes")
 	}
 	if want("include-favorited-by-current-user-status") {
-		no := false
-		out.Favorited = &no
+		yes := slices.Contains(x.audience.favourites, c.me.AccountID)
+		out.Favorited = &yes
 	}
 	if want("include-direct-children") && x.typ == typePage {
 		var kids []v2Child

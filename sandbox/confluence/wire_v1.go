@@ -244,8 +244,11 @@ func (c *call) showV1(x *content, v *version, e expansion) *v1Content {
 			out.Container = c.showSpaceV1(sp, expansion{})
 		}
 	}
-	if x.typ == typeFile {
+	switch x.typ {
+	case typeFile:
 		c.v1File(out, x, v)
+	case typeComment:
+		c.v1Comment(out, x, e["extensions"])
 	}
 	for _, name := range []string{"childTypes", "operations", "restrictions", "descendants", "schedulePublishDate"} {
 		out.Expandable[name] = ""

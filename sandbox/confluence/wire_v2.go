@@ -70,7 +70,7 @@ type v2Content struct {
 	Versions       *v2Sub[v2Version]    `json:"versions,omitempty"`
 	Operations     *v2Sub[v2Operation]  `json:"operations,omitempty"`
 	Properties     *v2Sub[struct{}]     `json:"properties,omitempty"`
-	Likes          *v2Sub[struct{}]     `json:"likes,omitempty"`
+	Likes          *v2Sub[v2Like]       `json:"likes,omitempty"`
 	DirectChildren *v2Sub[v2Child]      `json:"directChildren,omitempty"`
 	Favorited      *bool                `json:"isFavoritedByCurrentUser,omitempty"`
 	Links          v2WebLinks           `json:"_links"`

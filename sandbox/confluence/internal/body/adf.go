@@ -230,6 +230,8 @@ func adfInline(nodes []*Node, marks []adfMark) []*adfNode {
 			out = append(out, adfLink(n, marks)...)
 		case "ac:structured-macro":
 			out = append(out, adfInlineMacro(n))
+		case markerName:
+			out = append(out, adfInline(n.Children, with(marks, adfMark{Type: "annotation", Attrs: map[string]any{"annotationType": "inlineComment", "id": n.Attr("ac:ref")}}))...)
 		case "ac:placeholder":
 		default:
 			if m, ok := adfMarkOf[n.Name]; ok {

@@ -98,7 +98,13 @@ func (w *adfWriter) node(n *adfNode, depth int) error {
 		if n.str("state") == "DONE" {
 			status = "complete"
 		}
-		return w.around("<ac:task><ac:task-status>"+status+"</ac:task-status><ac:task-body>", n, depth, "</ac:task-body></ac:task>")
+		id := ""
+		if local := n.str("localId"); isDigits(local) {
+			id = "<ac:task-id>" + local + "</ac:task-id>"
+		} else if local != "" {
+			id = "<ac:task-uuid>" + EscapeText(local) + "</ac:task-uuid>"
+		}
+		return w.around("<ac:task>"+id+"<ac:task-status>"+status+"</ac:task-status><ac:task-body>", n, depth, "</ac:task-body></ac:task>")
 	case "hardBreak":
 		w.b.WriteString("<br />")
 	case "rule":
@@ -197,6 +203,9 @@ func (w *adfWriter) text(n *adfNode) error {
 				tag = "sup"
 			}
 			s = "<" + tag + ">" + s + "</" + tag + ">"
+		case "annotation":
+			ref, _ := m.Attrs["id"].(string)
+			s = "<" + markerName + ` ac:ref="` + EscapeAttr(ref) + `">` + s + "</" + markerName + ">"
 		case "link":
 			href, _ := m.Attrs["href"].(string)
 			s = `<a href="` + EscapeAttr(href) + `">` + s + "</a>"
@@ -210,6 +219,8 @@ func (w *adfWriter) text(n *adfNode) error {
 	w.b.WriteString(s)
 	return nil
 }
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func sortedKeys(m map[string]any) []string {
 	keys := make([]string, 0, len(m))

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,12 @@ import (
 // versions, task ids) and writes it as storage. seed makes the generated ids
 // differ between contents; the same document and seed give the same ids.
 func Canonical(root *Node, seed string) string {
-	c := canon{seed: seed}
+	c := canon{seed: seed, used: map[string]bool{}}
+	walk(root, func(n *Node) {
+		if n.Name == "ac:task" {
+			c.used[childText(n, "ac:task-id")] = true
+		}
+	})
 	c.complete(root)
 	var b strings.Builder
 	for _, n := range root.Children {
@@ -35,6 +41,19 @@ type canon struct {
 	seed  string
 	n     int
 	tasks int
+	used  map[string]bool // task ids that the document has already
+	taken map[string]bool // those of them that a task before has
+}
+
+// taskID gives an id that no task of the document has.
+func (c *canon) taskID() string {
+	for {
+		c.tasks++
+		if id := strconv.Itoa(c.tasks); !c.used[id] {
+			c.used[id] = true
+			return id
+		}
+	}
 }
 
 func (c *canon) id() string {
@@ -65,12 +84,17 @@ func (c *canon) complete(n *Node) {
 }
 
 func (c *canon) completeTask(n *Node) {
-	c.tasks++
 	text := func(name, v string) *Node { return &Node{Name: name, Children: []*Node{{Text: v}}} }
 	id, uuid, status := n.child("ac:task-id"), n.child("ac:task-uuid"), n.child("ac:task-status")
-	if id == nil {
-		id = text("ac:task-id", strconv.Itoa(c.tasks))
+	given := []*Node{id, uuid, status}
+	if id == nil || PlainText(id) == "" || c.taken[PlainText(id)] {
+		id = text("ac:task-id", c.taskID())
+		id.Made = true
 	}
+	if c.taken == nil {
+		c.taken = map[string]bool{}
+	}
+	c.taken[PlainText(id)] = true
 	if uuid == nil {
 		uuid = text("ac:task-uuid", c.id())
 	}
@@ -79,7 +103,7 @@ func (c *canon) completeTask(n *Node) {
 	}
 	children := []*Node{id, uuid, status}
 	for _, ch := range n.Children {
-		if ch != id && ch != uuid && ch != status && ch.Name != "" {
+		if ch.Name != "" && !slices.Contains(given, ch) {
 			children = append(children, ch)
 		}
 	}

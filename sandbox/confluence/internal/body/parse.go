@@ -23,6 +23,8 @@ type Node struct {
 	Attrs    []Attr
 	Text     string
 	Children []*Node
+	// Made marks what the canonicaliser added on its own.
+	Made bool
 }
 
 // Attr gives the value of an attribute, or "".

@@ -10,6 +10,8 @@ type Links struct {
 	Page func(spaceKey, title string) (string, bool)
 	// User gives a display name by account id.
 	User func(accountID string) string
+	// File gives the address of an attachment of the rendered page by file name, and whether it exists.
+	File func(name string) (string, bool)
 	// Children lists the child pages of the rendered page as titles and addresses.
 	Children func() [][2]string
 }
@@ -143,7 +145,8 @@ func (v *viewer) link(n *Node) {
 		}
 	}
 	if a := n.child("ri:attachment"); a != nil {
-		label, href = a.Attr("ri:filename"), "#"
+		label = a.Attr("ri:filename")
+		href = v.file(label)
 	}
 	v.b.WriteString(`<a href="` + EscapeAttr(href) + `"` + class + ">")
 	switch {
@@ -163,9 +166,19 @@ func (v *viewer) image(n *Node) {
 		src = u.Attr("ri:value")
 	}
 	if a := n.child("ri:attachment"); a != nil {
-		src = a.Attr("ri:filename")
+		src = v.file(a.Attr("ri:filename"))
 	}
 	v.b.WriteString(`<span class="confluence-embedded-file-wrapper"><img class="confluence-embedded-image" src="` + EscapeAttr(src) + `" alt="` + EscapeAttr(n.Attr("ac:alt")) + `" /></span>`)
+}
+
+// file is the address of an attachment; its bare name when it does not exist.
+func (v *viewer) file(name string) string {
+	if v.links.File != nil {
+		if address, ok := v.links.File(name); ok {
+			return address
+		}
+	}
+	return name
 }
 
 func (v *viewer) macro(n *Node) {
