@@ -251,10 +251,11 @@ func events(body io.Reader, each func([]byte)) error {
 				return errLarge
 			}
 		}
-		if blank := len(bytes.TrimRight(line, "\r\n")) == 0; blank && len(data) > 0 && json.Valid(data) {
-			each(data)
-		}
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+		// The end of the stream ends a message too, if that is whole.
+		if len(bytes.TrimRight(line, "\r\n")) == 0 || err != nil {
+			if len(data) > 0 && json.Valid(data) {
+				each(data)
+			}
 			data = nil
 		}
 		if err != nil {

@@ -252,13 +252,17 @@ func TestBridgeDrains(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			in, feed := io.Pipe()
 			gone := make(chan struct{})
 			srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // only then does the server see the client leave
+				_ = feed.Close()
 				<-r.Context().Done()
 				close(gone)
 			}))
 			defer srv.Close()
-			b := newBridge(&client.Session{MCP: client.MCP{URL: srv.URL}}, Streams{In: strings.NewReader(tc.line), Out: io.Discard})
+			b := newBridge(&client.Session{MCP: client.MCP{URL: srv.URL}}, Streams{In: in, Out: io.Discard})
+			go func() { _, _ = io.WriteString(feed, tc.line+"\n") }()
 			b.drain = tc.drain
 			if err := b.run(t.Context()); err != nil {
 				t.Error(err)
@@ -280,7 +284,10 @@ func TestBridgeBounds(t *testing.T) {
 		fmt.Fprintf(&input, `{"jsonrpc":"2.0","id":%d,"method":"x"}`+"\n", i)
 	}
 	fmt.Fprintln(&input, `{"jsonrpc":"2.0","id":5,"method":"x"}`)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
 	defer srv.Close()
 	var out bytes.Buffer
 	b := newBridge(&client.Session{MCP: client.MCP{URL: srv.URL}}, Streams{In: strings.NewReader(input.String()), Out: &out})
@@ -300,7 +307,7 @@ func TestReadLine(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 64).Draw(t, "limit")
-		want := rapid.SliceOf(rapid.StringMatching(`[a-c]{0,100}`)).Draw(t, "lines")
+		want := rapid.SliceOfN(rapid.StringMatching(`[a-c]{0,100}`), 1, -1).Draw(t, "lines")
 		in := bufio.NewReaderSize(strings.NewReader(strings.Join(want, "\n")+"\n"), 16)
 		for _, line := range want {
 			got, err := readLine(in, limit)
