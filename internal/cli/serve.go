@@ -73,6 +73,7 @@ func (s *shared) serve(ctx context.Context, cfg app.Config) error {
 		return err
 	}
 	s.greet(a)
+	app.Settle()
 	var failed error
 	select {
 	case <-ctx.Done():
