@@ -1,6 +1,13 @@
 package app
 
-import "github.com/sluice-run/sluice/sandbox/confluence"
+import (
+	"net/http"
+
+	"github.com/sluice-run/sluice/sandbox/confluence"
+)
 
 // Site is the embedded Confluence, for tests that disturb it.
 func (a *App) Site() *confluence.Sandbox { return a.sand.site }
+
+// Handler takes requests without a connection, for benchmarks.
+func (a *App) Handler() http.Handler { return a.server.Handler }
