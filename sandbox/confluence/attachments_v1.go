@@ -160,6 +160,9 @@ func (c *call) container() (*content, *apiError) {
 	if x.typ == typeComment || x.typ == typeFile {
 		return nil, badRequest("Files cannot be attached to content of type %s", x.typ)
 	}
+	if c.r.Method != http.MethodGet && (c.st.lockedOut(x, c.me.AccountID) || !c.st.mayCreate(c.st.spaces[x.spaceID], c.me.AccountID, typeFile)) {
+		return nil, c.denied("attach to", x)
+	}
 	return x, nil
 }
 

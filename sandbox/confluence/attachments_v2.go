@@ -182,7 +182,7 @@ func (c *call) getAttachment() (any, *apiError) {
 		out.Versions = subList(vs, self+"/versions")
 	}
 	if c.q.Get("include-operations") == "true" {
-		out.Operations = subList(operations(string(typeFile)), self+"/operations")
+		out.Operations = subList(c.operationsOn(x), self+"/operations")
 	}
 	return out, nil
 }
@@ -199,6 +199,9 @@ func (c *call) deleteAttachment() (any, *apiError) {
 	c.lock()
 	x, err := c.find(typeFile, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.deletable(x, purge); err != nil {
 		return nil, err
 	}
 	return nil, c.st.delete(x, purge, false, c.now())

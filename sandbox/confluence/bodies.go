@@ -144,8 +144,7 @@ func (c *call) links(x *content) body.Links {
 		},
 		Children: func() [][2]string {
 			var out [][2]string
-			for _, id := range c.st.children[x.id] {
-				k := c.st.contents[id]
+			for _, k := range c.visibleOnes(c.st.children[x.id]) {
 				out = append(out, [2]string{k.title(), "/wiki" + c.st.webui(k)})
 			}
 			return out

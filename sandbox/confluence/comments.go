@@ -121,6 +121,9 @@ func (c *call) createComment() (any, *apiError) {
 	if err == nil && on.status != statusCurrent {
 		err = noSuch(t, id)
 	}
+	if err == nil {
+		err = c.commentable(on)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (c *call) includeComment(x *content, out *v2Comment) *v2Comment {
 		out.Versions = subList(vs, self+"/versions")
 	}
 	if c.q.Get("include-operations") == "true" {
-		out.Operations = subList(operations(string(typeComment)), self+"/operations")
+		out.Operations = subList(c.operationsOn(x), self+"/operations")
 	}
 	return out
 }
@@ -199,7 +202,7 @@ func (c *call) updateComment() (any, *apiError) {
 		return nil, err
 	}
 	c.lock()
-	x, err := c.find(typeComment, id)
+	x, err := c.edit(typeComment, id)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +233,9 @@ func (c *call) deleteComment() (any, *apiError) {
 	c.lock()
 	x, err := c.find(typeComment, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.deletable(x, false); err != nil {
 		return nil, err
 	}
 	return c.deleteCommentLocked(x)

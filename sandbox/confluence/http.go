@@ -48,10 +48,7 @@ func (s *Sandbox) front() http.Handler {
 	mount(mux, "/wiki/rest/api", v1Tables(), func(e endpoint) http.Handler { return s.serve(e, true) })
 	mount(mux, "/wiki/rest/api", uploadTables(), func(e endpoint) http.Handler { return s.serveUpTo(e, true, s.opts.MaxAttachment+MaxBody) })
 	mount(mux, "/wiki/rest/api", v1RemovedTables(), func(e endpoint) http.Handler {
-		if s.opts.V1Removed {
-			e = gone
-		}
-		return s.serve(e, true)
+		return s.serve(s.removed(e), true)
 	})
 	mux.Handle("/wiki/api/v2/", s.serve(unknown(mux), false))
 	mux.Handle("/wiki/rest/api/", s.serve(unknown(mux), true))
@@ -64,9 +61,10 @@ func (s *Sandbox) front() http.Handler {
 // outer marks every answer and applies faults.
 func (s *Sandbox) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
 		w.Header()[Header] = []string{"true"}
-		if f := s.takeFault(r); f != nil {
+		f := s.takeFault(r)
+		s.requests.Add(1) // after the fault is taken: who waits for the count knows that it hit
+		if f != nil {
 			s.disturb(f, w, r, next)
 			return
 		}

@@ -140,6 +140,9 @@ func (c *call) createInline() (any, *apiError) {
 	}
 	c.lock()
 	on, err := c.find(t, id)
+	if err == nil {
+		err = c.commentable(on)
+	}
 	if err == nil && on.status != statusCurrent {
 		err = noSuch(t, id)
 	}
@@ -220,6 +223,11 @@ func (c *call) updateInline() (any, *apiError) {
 	}
 	c.lock()
 	x, err := c.find(typeComment, id)
+	if err == nil && written {
+		err = c.editable(x)
+	} else if err == nil {
+		err = c.commentable(x)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,13 @@ const badLabelChars = "!#&()*,.:;<>?@[]^"
 
 // addLabel puts one label on a content. Names arrive split and lower-cased.
 func (st *store) addLabel(x *content, prefix, name string) {
+	if id := st.labelID(prefix, name); !slices.Contains(x.labels, id) {
+		x.labels = append(x.labels, id)
+	}
+}
+
+// labelID gives the id of a label, which is made when there is none.
+func (st *store) labelID(prefix, name string) int64 {
 	key := prefix + ":" + name
 	id := st.labelIDs[key]
 	if id == 0 {
@@ -23,9 +30,7 @@ func (st *store) addLabel(x *content, prefix, name string) {
 		st.labels[id] = &label{id: id, prefix: prefix, name: name}
 		st.words.tokens(name) // text search covers labels
 	}
-	if !slices.Contains(x.labels, id) {
-		x.labels = append(x.labels, id)
-	}
+	return id
 }
 
 // removeLabel takes a global label off; false when the content does not have it.
@@ -39,14 +44,24 @@ func (st *store) removeLabel(x *content, name string) bool {
 	}
 	id := x.labels[i]
 	x.labels = slices.Delete(x.labels, i, i+1)
-	for _, other := range st.contents {
-		if slices.Contains(other.labels, id) {
-			return true
+	st.forgetLabel(id)
+	return true
+}
+
+// forgetLabel drops a label that nothing has any more.
+func (st *store) forgetLabel(id int64) {
+	for _, x := range st.contents {
+		if slices.Contains(x.labels, id) {
+			return
+		}
+	}
+	for _, sp := range st.spaces {
+		if slices.Contains(sp.labels, id) {
+			return
 		}
 	}
 	delete(st.labelIDs, st.labels[id].prefix+":"+st.labels[id].name)
 	delete(st.labels, id)
-	return true
 }
 
 type labelIn struct {
@@ -79,6 +94,26 @@ func (c *call) addLabels() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	add, err := c.labelsIn()
+	if err != nil {
+		return nil, err
+	}
+	c.lock()
+	x, err := c.anyContent(id)
+	if err == nil {
+		err = c.editable(x)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range add {
+		c.st.addLabel(x, a.Prefix, a.Name)
+	}
+	return c.labelArray(x, ""), nil
+}
+
+// labelsIn reads labels from the body: an array of them or one.
+func (c *call) labelsIn() ([]labelIn, *apiError) {
 	data, e := io.ReadAll(c.r.Body)
 	if e != nil {
 		return nil, tooLarge()
@@ -94,8 +129,7 @@ func (c *call) addLabels() (any, *apiError) {
 	if len(in) == 0 {
 		return nil, badRequest("At least one label must be given")
 	}
-	type named struct{ prefix, name string }
-	var add []named
+	var add []labelIn
 	for _, l := range in {
 		prefix := cmp.Or(l.Prefix, "global")
 		if prefix != "global" && prefix != "my" && prefix != "team" {
@@ -106,18 +140,10 @@ func (c *call) addLabels() (any, *apiError) {
 			return nil, err
 		}
 		for _, n := range names {
-			add = append(add, named{prefix, n})
+			add = append(add, labelIn{Prefix: prefix, Name: n})
 		}
 	}
-	c.lock()
-	x, err := c.anyContent(id)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range add {
-		c.st.addLabel(x, a.prefix, a.name)
-	}
-	return c.labelArray(x, ""), nil
+	return add, nil
 }
 
 func (c *call) deleteLabel() (any, *apiError) {
@@ -134,6 +160,9 @@ func (c *call) deleteLabel() (any, *apiError) {
 	}
 	c.lock()
 	x, err := c.anyContent(id)
+	if err == nil {
+		err = c.editable(x)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -44,13 +44,16 @@ type content struct {
 	ownerID     string
 	lastOwnerID string
 	createdAt   time.Time
-	versions    []*version // ascending; the last is the current one
-	draft       *version   // unpublished changes of a published content
-	labels      []int64    // label ids, in order of adding
-	inline      bool       // comment: on a part of the text, or an answer to one that is
-	anchor      *anchor    // inline comment that answers no other: where it stands
-	todos       []*todo    // page or blog post: the tasks in its body
-	audience    audience   // who likes, watches and views it
+	versions    []*version           // ascending; the last is the current one
+	draft       *version             // unpublished changes of a published content
+	labels      []int64              // label ids, in order of adding
+	inline      bool                 // comment: on a part of the text, or an answer to one that is
+	anchor      *anchor              // inline comment that answers no other: where it stands
+	todos       []*todo              // page or blog post: the tasks in its body
+	audience    audience             // who likes, watches and views it
+	limits      map[string][]subject // restrictions: operation → who alone may
+	appType     string               // custom content: the type that its app gave it
+	raw         bool                 // custom content: the body is not markup
 	index       indexed
 }
 
@@ -112,10 +115,13 @@ type space struct {
 	createdAt  time.Time
 	homepageID int64
 	private    bool
+	grants     []spaceGrant
+	labels     []int64
 }
 
 type user struct {
 	User
+	service  bool // a service account
 	timeZone string
 	loc      *time.Location
 }
@@ -133,20 +139,23 @@ type store struct {
 	nextMedia int64
 	nextTodo  int64
 	contents  map[int64]*content
-	order     []int64             // content ids, ascending
-	children  map[int64][]int64   // page id → child page ids by position; the space's negative id → its root pages
-	comments  map[int64][]int64   // id of what is commented on → comment ids
-	files     map[int64][]int64   // page or blog post id → attachment ids
-	media     map[string]*file    // media id → file of any version
-	titles    map[titleKey]int64  // who holds a page title
-	spaces    map[int64]*space    //
-	spaceKeys map[string]int64    // lower-case key or alias → id
-	labels    map[int64]*label    //
-	labelIDs  map[string]int64    // prefix:name → id
-	users     map[string]*user    // account id → user
-	tokens    map[[32]byte]string // digest of e-mail and token → account id
-	tasks     map[string]longTask //
-	stored    int                 // bytes of bodies, all versions together
+	order     []int64               // content ids, ascending
+	children  map[int64][]int64     // page id → child page ids by position; the space's negative id → its root pages
+	comments  map[int64][]int64     // id of what is commented on → comment ids
+	files     map[int64][]int64     // page or blog post id → attachment ids
+	media     map[string]*file      // media id → file of any version
+	titles    map[titleKey]int64    // who holds a page title
+	spaces    map[int64]*space      //
+	spaceKeys map[string]int64      // lower-case key or alias → id
+	labels    map[int64]*label      //
+	labelIDs  map[string]int64      // prefix:name → id
+	users     map[string]*user      // account id → user
+	tokens    map[[32]byte]string   // digest of e-mail and token → account id
+	tasks     map[string]longTask   //
+	stored    int                   // bytes of bodies, all versions together
+	props     map[int64][]*property // content or space id → its properties, in order of making
+
+	access
 
 	maxContents, maxStored int
 	words                  vocabulary
@@ -166,6 +175,7 @@ func newStore(maxContents, maxStored int) store {
 		titles: map[titleKey]int64{}, spaces: map[int64]*space{}, spaceKeys: map[string]int64{},
 		labels: map[int64]*label{}, labelIDs: map[string]int64{}, users: map[string]*user{},
 		tokens: map[[32]byte]string{}, tasks: map[string]longTask{}, words: newVocabulary(),
+		props: map[int64][]*property{}, access: newAccess(),
 	}
 }
 
@@ -197,6 +207,7 @@ func (st *store) remove(id int64) {
 		}
 	}
 	delete(st.contents, id)
+	delete(st.props, id)
 	if i, ok := slices.BinarySearch(st.order, id); ok {
 		st.order = slices.Delete(st.order, i, i+1)
 	}

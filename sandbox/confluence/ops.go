@@ -43,6 +43,9 @@ func (st *store) holder(typ contentType, spaceID int64, title string, day time.T
 	if typ == typePage {
 		return st.contents[st.titles[titleKey{spaceID, foldTitle(title)}]]
 	}
+	if typ != typeBlog {
+		return nil // the titles of other contents need not be unique
+	}
 	for _, id := range st.order {
 		x := st.contents[id]
 		if x.typ == typeBlog && x.spaceID == spaceID && x.status == statusCurrent && foldTitle(x.title()) == foldTitle(title) &&
@@ -76,14 +79,14 @@ func (st *store) release(x *content) {
 
 // parentFor decides where a new page goes.
 func (st *store) parentFor(in draftIn) (int64, *apiError) {
-	if in.typ != typePage {
+	if !in.typ.inTree() {
 		return 0, nil
 	}
 	if in.parentID != 0 {
 		if in.rootLevel {
 			return 0, badRequest("A page cannot be created at root level with a parentId")
 		}
-		return in.parentID, st.checkParent(in.parentID, in.spaceID)
+		return in.parentID, st.checkParent(in.parentID, in.spaceID, in.authorID)
 	}
 	if home := st.contents[st.spaces[in.spaceID].homepageID]; home != nil && home.status == statusCurrent && !in.rootLevel {
 		return home.id, nil
@@ -91,9 +94,9 @@ func (st *store) parentFor(in draftIn) (int64, *apiError) {
 	return 0, nil
 }
 
-func (st *store) checkParent(id, spaceID int64) *apiError {
+func (st *store) checkParent(id, spaceID int64, account string) *apiError {
 	p := st.contents[id]
-	if p == nil || p.typ != typePage || p.status != statusCurrent {
+	if p == nil || !p.typ.inTree() || p.status != statusCurrent || !st.unrestricted(p, account) {
 		return notFound("Cannot find a parent page with id [%d]", id)
 	}
 	if p.spaceID != spaceID {
@@ -112,7 +115,7 @@ func (st *store) create(in draftIn, now time.Time) (*content, *apiError) {
 	if err := checkTitle(in.title, in.status); err != nil {
 		return nil, err
 	}
-	if sp := st.spaces[in.spaceID]; sp == nil || sp.private && sp.authorID != in.authorID {
+	if sp := st.spaces[in.spaceID]; !st.mayCreate(sp, in.authorID, in.typ) {
 		return nil, notFound("Cannot find a space with id [%d]", in.spaceID)
 	}
 	parent, err := st.parentFor(in)
@@ -131,7 +134,7 @@ func (st *store) create(in draftIn, now time.Time) (*content, *apiError) {
 		versions: []*version{{number: 1, title: strings.TrimSpace(in.title), storage: in.body.storage, authorID: in.authorID, at: in.createdAt, message: in.message}},
 	}
 	st.add(x)
-	if x.typ == typePage && x.status == statusCurrent {
+	if x.typ.inTree() && x.status == statusCurrent {
 		st.attach(x)
 	}
 	st.claim(x)
@@ -222,10 +225,10 @@ func (st *store) updateDraft(x *content, in changeIn, next *version) *apiError {
 }
 
 func (st *store) checkMove(x *content, in changeIn) *apiError {
-	if in.parentID == nil || x.typ != typePage || *in.parentID == 0 {
+	if in.parentID == nil || !x.typ.inTree() || *in.parentID == 0 {
 		return nil
 	}
-	if err := st.checkParent(*in.parentID, x.spaceID); err != nil {
+	if err := st.checkParent(*in.parentID, x.spaceID, in.authorID); err != nil {
 		return err
 	}
 	p := st.contents[*in.parentID]
@@ -242,7 +245,7 @@ func (st *store) place(x *content, in changeIn) {
 		x.status = statusCurrent
 	}
 	x.private = false
-	if x.typ != typePage {
+	if !x.typ.inTree() {
 		return
 	}
 	moves := in.parentID != nil && *in.parentID != x.parentID
@@ -265,7 +268,7 @@ func (st *store) place(x *content, in changeIn) {
 // up to its parent.
 func (st *store) trash(x *content, now time.Time) {
 	st.release(x)
-	if x.typ == typePage {
+	if x.typ.inTree() {
 		kids := st.children[x.id]
 		delete(st.children, x.id)
 		st.detach(x)
@@ -296,7 +299,7 @@ func (st *store) purge(x *content) {
 		st.purge(st.contents[id])
 	}
 	st.dropFile(x)
-	if x.typ == typePage {
+	if x.typ.inTree() {
 		st.detach(x)
 		delete(st.children, x.id)
 	}
@@ -346,13 +349,10 @@ func (st *store) visible(x *content, me *user) bool {
 	if on := st.contents[x.containerID]; on != nil {
 		return st.visible(on, me)
 	}
-	if x.status == statusDraft || x.private {
-		return x.authorID == me.AccountID
+	if (x.status == statusDraft || x.private) && x.authorID != me.AccountID {
+		return false
 	}
-	if sp := st.spaces[x.spaceID]; sp != nil && sp.private {
-		return sp.authorID == me.AccountID
-	}
-	return true
+	return st.readsSpace(st.spaces[x.spaceID], me.AccountID) && st.unrestricted(x, me.AccountID)
 }
 
 // find gets a content of a type that the caller may see.

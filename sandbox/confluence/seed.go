@@ -185,6 +185,8 @@ func (sd *seeder) addSpace(e seedEntry) error {
 	if err != nil {
 		return err
 	}
+	// Everybody runs the company's spaces, so that whoever visits can try everything.
+	sd.st.give(sp, subject{"group", sd.st.byName[usersGroup]}, adminGrants)
 	sd.space = sp
 	return nil
 }

@@ -55,6 +55,7 @@ func (st *store) createSpace(in spaceIn, now time.Time) (*space, *apiError) {
 		return nil, err
 	}
 	sp := &space{id: st.newID(), key: in.key, alias: in.alias, name: strings.TrimSpace(in.name), typ: in.typ, status: statusCurrent, desc: in.desc, authorID: in.authorID, createdAt: now, private: in.private}
+	st.defaultGrants(sp)
 	st.spaces[sp.id] = sp
 	st.spaceKeys[strings.ToLower(sp.key)] = sp.id
 	st.spaceKeys[strings.ToLower(sp.alias)] = sp.id
@@ -77,10 +78,11 @@ func (st *store) removeSpace(sp *space) {
 	delete(st.spaceKeys, strings.ToLower(sp.key))
 	delete(st.spaceKeys, strings.ToLower(sp.alias))
 	delete(st.spaces, sp.id)
+	delete(st.props, sp.id)
 }
 
 func (st *store) spaceVisible(sp *space, me *user) bool {
-	return !sp.private || sp.authorID == me.AccountID
+	return st.readsSpace(sp, me.AccountID)
 }
 
 type v2SpaceDesc struct {
@@ -99,22 +101,22 @@ type v2SpaceLinks struct {
 }
 
 type v2Space struct {
-	ID           string              `json:"id"`
-	Key          string              `json:"key"`
-	Name         string              `json:"name"`
-	Type         string              `json:"type"`
-	Status       string              `json:"status"`
-	AuthorID     string              `json:"authorId"`
-	SpaceOwnerID string              `json:"spaceOwnerId"`
-	Alias        string              `json:"currentActiveAlias"`
-	CreatedAt    string              `json:"createdAt"`
-	HomepageID   *string             `json:"homepageId"`
-	Description  *v2SpaceDesc        `json:"description"`
-	Icon         *v2Icon             `json:"icon"`
-	Labels       *v2Sub[v2Label]     `json:"labels,omitempty"`
-	Properties   *v2Sub[struct{}]    `json:"properties,omitempty"`
-	Operations   *v2Sub[v2Operation] `json:"operations,omitempty"`
-	Links        v2SpaceLinks        `json:"_links"`
+	ID           string                  `json:"id"`
+	Key          string                  `json:"key"`
+	Name         string                  `json:"name"`
+	Type         string                  `json:"type"`
+	Status       string                  `json:"status"`
+	AuthorID     string                  `json:"authorId"`
+	SpaceOwnerID string                  `json:"spaceOwnerId"`
+	Alias        string                  `json:"currentActiveAlias"`
+	CreatedAt    string                  `json:"createdAt"`
+	HomepageID   *string                 `json:"homepageId"`
+	Description  *v2SpaceDesc            `json:"description"`
+	Icon         *v2Icon                 `json:"icon"`
+	Labels       *v2Sub[v2Label]         `json:"labels,omitempty"`
+	Properties   *v2Sub[v2SpaceProperty] `json:"properties,omitempty"`
+	Operations   *v2Sub[v2Operation]     `json:"operations,omitempty"`
+	Links        v2SpaceLinks            `json:"_links"`
 }
 
 func (c *call) showSpace(sp *space, descFormat string, icon bool, base string) *v2Space {
@@ -187,7 +189,7 @@ func (c *call) getSpaces() (any, *apiError) {
 	var rows []*space
 	for _, sp := range c.st.spaces {
 		if c.st.spaceVisible(sp, c.me) && (ids == nil || ids[sp.id]) && (typ == "" || sp.typ == typ) && (status == "" || sp.status == status) &&
-			(keys == nil || keys[strings.ToLower(sp.key)] || keys[strings.ToLower(sp.alias)]) && len(labels) == 0 {
+			(keys == nil || keys[strings.ToLower(sp.key)] || keys[strings.ToLower(sp.alias)]) && c.st.hasLabel(sp, labels) {
 			rows = append(rows, sp)
 		}
 	}
@@ -214,13 +216,13 @@ func (c *call) getSpace() (any, *apiError) {
 	}
 	out := c.showSpace(sp, desc, icon, c.base+"/wiki")
 	if c.q.Get("include-labels") == "true" {
-		out.Labels = subList[v2Label](nil, c.r.URL.Path+"/labels")
+		out.Labels = subList(c.st.spaceLabels(sp), c.r.URL.Path+"/labels")
 	}
 	if c.q.Get("include-properties") == "true" {
-		out.Properties = subList[struct{}](nil, c.r.URL.Path+"/properties")
+		out.Properties = subList(c.showSpaceProperties(sp.id), c.r.URL.Path+"/properties")
 	}
 	if c.q.Get("include-operations") == "true" {
-		out.Operations = subList(operations("space"), c.r.URL.Path+"/operations")
+		out.Operations = subList(c.operationsIn(sp), c.r.URL.Path+"/operations")
 	}
 	return out, nil
 }
@@ -246,6 +248,7 @@ func (c *call) createSpaceV2() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	c.spaceMade(sp)
 	c.status = http.StatusCreated
 	return c.showSpace(sp, "plain", false, c.base+"/wiki"), nil
 }

@@ -14,6 +14,9 @@ func v2Tables() []map[string]endpoint {
 		todoRoutes(),
 		likeRoutes(),
 		inlineRoutes(),
+		propertyRoutes(),
+		treeRoutes(),
+		spaceAccessRoutesV2(),
 	}
 }
 
@@ -21,6 +24,10 @@ func v1Tables() []map[string]endpoint {
 	return []map[string]endpoint{
 		v1Routes(),
 		attachmentRoutesV1(),
+		restrictionRoutes(),
+		peopleRoutes(),
+		auditRoutes(),
+		spaceAccessRoutesV1(),
 	}
 }
 
@@ -35,6 +42,9 @@ func uploadTables() []map[string]endpoint {
 func v1RemovedTables() []map[string]endpoint {
 	return []map[string]endpoint{
 		v1RemovedRoutes(),
+		v1PropertyRoutes(),
+		v1GroupRestrictionRoutes(),
+		v1GroupRoutes(),
 	}
 }
 

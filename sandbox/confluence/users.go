@@ -16,6 +16,7 @@ type User struct {
 	DisplayName string // the part of Email before @ when empty
 	TimeZone    string // IANA name, "UTC" when empty; CQL dates are read in it
 	Token       string // API token, made when empty
+	Admin       bool   // administers the site: the audit log, groups, all spaces that are not private
 }
 
 // AddUser adds an account, or gives an existing one (same e-mail) a new token
@@ -47,6 +48,7 @@ func (st *store) addUser(u User) User {
 	}
 	st.users[u.AccountID] = &user{User: u, timeZone: u.TimeZone, loc: loc}
 	st.tokens[credential(u.Email, u.Token)] = u.AccountID
+	st.enrol(u)
 	return u
 }
 

@@ -146,7 +146,7 @@ func (c *call) getChildTypeV1() (any, *apiError) {
 	var ids []int64
 	switch typ {
 	case "page":
-		ids = c.st.children[x.id]
+		ids = c.st.childPages(x.id)
 	case "comment":
 		if ids = c.st.comments[x.id]; c.q.Get("depth") == "all" {
 			ids = c.threads(ids)
@@ -282,6 +282,9 @@ func (c *call) newCommentV1(in contentInV1, b stored) (*content, *apiError) {
 	if on.typ == typeComment {
 		return nil, badRequest("A comment must be on a page or a blog post")
 	}
+	if err := c.commentable(on); err != nil {
+		return nil, err
+	}
 	var replyTo *content
 	if len(in.Ancestors) > 0 {
 		if replyTo, err = c.find(typeComment, int64(in.Ancestors[len(in.Ancestors)-1].ID)); err != nil {
@@ -309,6 +312,9 @@ func (c *call) updateContentV1() (any, *apiError) {
 	c.lock()
 	x, err := c.contentV1()
 	if err != nil {
+		return nil, err
+	}
+	if err := c.editable(x); err != nil {
 		return nil, err
 	}
 	ch := changeIn{title: in.Title, status: in.Status, number: in.Version.Number, message: in.Version.Message, minor: in.Version.MinorEdit, authorID: c.me.AccountID}
@@ -340,11 +346,14 @@ func (c *call) deleteContentV1() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	status := c.q.Get("status")
+	if err := c.deletable(x, status == statusTrashed); err != nil {
+		return nil, err
+	}
 	if x.typ == typeComment {
 		return c.deleteCommentLocked(x)
 	}
-	status := c.q.Get("status")
-	return nil, c.st.delete(x, status == statusTrashed, status == statusDraft, c.now())
+	return nil, c.destroy(x, status == statusTrashed, status == statusDraft)
 }
 
 func (c *call) listSpacesV1() (any, *apiError) {

@@ -53,7 +53,7 @@ func v1RemovedRoutes() map[string]endpoint {
 
 func (c *call) currentUser() (any, *apiError) {
 	c.rlock()
-	out := c.showUser(c.me.AccountID)
+	out := c.showUserWith(c.me.AccountID, parseExpand(c.list("expand")))
 	out.TimeZone, out.Locale = c.me.timeZone, "en-GB"
 	return out, nil
 }
@@ -64,7 +64,7 @@ func (c *call) getUser() (any, *apiError) {
 	if c.st.users[id] == nil {
 		return nil, notFound("No user found with account id: %s", id)
 	}
-	return c.showUser(id), nil
+	return c.showUserWith(id, parseExpand(c.list("expand"))), nil
 }
 
 // anonymousUser refuses: anonymous access to the site is off.
@@ -153,6 +153,7 @@ func createSpaceV1(private bool) endpoint {
 		if err != nil {
 			return nil, err
 		}
+		c.spaceMade(made)
 		return c.showSpaceV1(made, parseExpand([]string{"description.plain", "homepage"})), nil
 	}
 }
@@ -176,6 +177,10 @@ func (c *call) deleteSpace() (any, *apiError) {
 	if sp == nil || !c.st.spaceVisible(sp, c.me) {
 		return nil, notFound("No space found with key : %s", key)
 	}
+	if err := c.spaceAdminOnly(sp); err != nil {
+		return nil, err
+	}
+	c.spaceGone(sp)
 	c.st.removeSpace(sp)
 	if len(c.st.tasks) >= maxTasks {
 		clear(c.st.tasks)

@@ -130,7 +130,7 @@ func (c *call) children(typed bool) (any, *apiError) {
 	}
 	var rows []*content
 	for _, k := range c.st.children[id] {
-		if x := c.st.contents[k]; c.st.visible(x, c.me) {
+		if x := c.st.contents[k]; (typed || x.typ == typePage) && c.st.visible(x, c.me) {
 			rows = append(rows, x)
 		}
 	}

@@ -182,7 +182,7 @@ func updateContent(t contentType) endpoint {
 		}
 		ch := changeIn{title: *in.Title, status: in.Status, body: &b, number: *in.Version.Number, message: in.Version.Message, ownerID: in.OwnerID, authorID: c.me.AccountID}
 		c.lock()
-		x, err := c.find(t, id)
+		x, err := c.edit(t, id)
 		if err != nil {
 			return nil, err
 		}
@@ -258,7 +258,7 @@ func (c *call) updateTitle() (any, *apiError) {
 		return nil, err
 	}
 	c.lock()
-	x, err := c.find(typePage, id)
+	x, err := c.edit(typePage, id)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +294,10 @@ func deleteContent(t contentType) endpoint {
 		if err != nil {
 			return nil, err
 		}
-		return nil, c.st.delete(x, purge, draft, c.now())
+		if err := c.deletable(x, purge); err != nil {
+			return nil, err
+		}
+		return nil, c.destroy(x, purge, draft)
 	}
 }
 
@@ -378,10 +381,10 @@ func (c *call) include(x *content, out *v2Content) *apiError {
 		out.Versions = subList(vs, self+"/versions")
 	}
 	if want("include-operations") {
-		out.Operations = subList(operations(string(x.typ)), self+"/operations")
+		out.Operations = subList(c.operationsOn(x), self+"/operations")
 	}
 	if want("include-properties") {
-		out.Properties = subList[struct{}](nil, self+"/properties")
+		out.Properties = subList(c.showProperties(x.id), self+"/properties")
 	}
 	if want("include-likes") {
 		out.Likes = subList(x.showLikes(), self+"/likes")
@@ -392,18 +395,10 @@ func (c *call) include(x *content, out *v2Content) *apiError {
 	}
 	if want("include-direct-children") && x.typ == typePage {
 		var kids []v2Child
-		for _, id := range c.st.children[x.id] {
-			kids = append(kids, showChild(c.st.contents[id], true))
+		for _, k := range c.visibleOnes(c.st.children[x.id]) {
+			kids = append(kids, showChild(k, true))
 		}
 		out.DirectChildren = subList(kids, self+"/direct-children")
 	}
 	return nil
-}
-
-func operations(target string) []v2Operation {
-	var out []v2Operation
-	for _, op := range []string{"read", "update", "create", "delete", "copy", "move", "export", "purge", "restrict_content", "archive"} {
-		out = append(out, v2Operation{Operation: op, TargetType: target})
-	}
-	return out
 }

@@ -108,8 +108,7 @@ func (s *Sandbox) webOf(x *content) webPage {
 		p.Up = append(p.Up, webLink{a.title(), "/wiki" + s.st.webui(a)})
 	}
 	p.Body = viewHTML(c, x)
-	for _, id := range s.st.children[x.id] {
-		k := s.st.contents[id]
+	for _, k := range c.visibleOnes(s.st.children[x.id]) {
 		p.Links = append(p.Links, webLink{k.title(), "/wiki" + s.st.webui(k)})
 	}
 	for _, id := range x.labels {

@@ -37,6 +37,8 @@ type v1User struct {
 	DisplayName    string            `json:"displayName"`
 	External       bool              `json:"isExternalCollaborator"`
 	IsGuest        bool              `json:"isGuest"`
+	Operations     []v1Operation     `json:"operations,omitempty"`
+	PersonalSpace  *v1Space          `json:"personalSpace,omitempty"`
 	Locale         string            `json:"locale,omitempty"`
 	TimeZone       string            `json:"timeZone,omitempty"`
 	Expandable     map[string]string `json:"_expandable"`
@@ -287,7 +289,7 @@ func (c *call) childrenV1(x *content, e expansion) map[string]any {
 	self := "/rest/api/content/" + x.ref() + "/child"
 	left := map[string]string{}
 	out := map[string]any{"_expandable": left, "_links": v1Links{Self: c.base + "/wiki" + self}}
-	for name, ids := range map[string][]int64{"page": c.st.children[x.id], "comment": c.st.comments[x.id], "attachment": c.st.files[x.id]} {
+	for name, ids := range map[string][]int64{"page": c.st.childPages(x.id), "comment": c.st.comments[x.id], "attachment": c.st.files[x.id]} {
 		if !e[name] {
 			left[name] = self + "/" + name
 			continue

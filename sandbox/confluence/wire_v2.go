@@ -69,7 +69,7 @@ type v2Content struct {
 	Labels         *v2Sub[v2Label]      `json:"labels,omitempty"`
 	Versions       *v2Sub[v2Version]    `json:"versions,omitempty"`
 	Operations     *v2Sub[v2Operation]  `json:"operations,omitempty"`
-	Properties     *v2Sub[struct{}]     `json:"properties,omitempty"`
+	Properties     *v2Sub[v2Property]   `json:"properties,omitempty"`
 	Likes          *v2Sub[v2Like]       `json:"likes,omitempty"`
 	DirectChildren *v2Sub[v2Child]      `json:"directChildren,omitempty"`
 	Favorited      *bool                `json:"isFavoritedByCurrentUser,omitempty"`
@@ -131,7 +131,7 @@ func (c *call) show(x *content, v *version, format, base string) any {
 	out.OwnerID = x.ownerID
 	p := &v2Page{v2Content: out}
 	if x.parentID != 0 {
-		id, t := itoa(x.parentID), string(typePage)
+		id, t := itoa(x.parentID), c.st.parentType(x)
 		p.ParentID, p.ParentType = &id, &t
 	}
 	if x.status == statusCurrent {
@@ -173,6 +173,8 @@ func (st *store) webui(x *content) string {
 	}
 	title := strings.ReplaceAll(url.QueryEscape(x.title()), "%2F", "/")
 	switch {
+	case treePath(x.typ) != "":
+		return "/spaces/" + sp.key + "/" + treePath(x.typ) + "/" + itoa(x.id)
 	case x.typ == typeComment:
 		if on := st.contents[x.containerID]; on != nil {
 			return st.webui(on) + "?focusedCommentId=" + x.ref()
