@@ -135,7 +135,7 @@ func (c *Catalog) Tool(_ context.Context, _, slug, version string) (*Tool, error
 		return nil, unknown("tool", slug, c.slugs())
 	}
 	if version != "" && version != "latest" && version != t.Toolkit.Version && version != baseVersion {
-		return nil, domain.Errorf(domain.CodeNotFound, "tool %s has no version %q", t.Slug, version).
+		return nil, domain.Errorf(domain.CodeNotFound, "tool %s has no version %q", t.Slug, version[:min(len(version), 32)]).
 			WithFix("Use %q or \"latest\".", t.Toolkit.Version)
 	}
 	return t, nil
@@ -158,7 +158,11 @@ func (c *Catalog) Nearest(_ context.Context, _, slug string, n int) []string {
 }
 
 func unknown(what, slug string, known []string) error {
-	e := domain.Errorf(domain.CodeNotFound, "there is no %s %q", what, slug)
+	shown := slug
+	if len(shown) > maxAlike {
+		shown = strings.ToValidUTF8(shown[:maxAlike], "") + "…"
+	}
+	e := domain.Errorf(domain.CodeNotFound, "there is no %s %q", what, shown)
 	if near := nearest(slug, known, 3); len(near) > 0 {
 		return e.WithFix("Did you mean %s?", strings.Join(near, ", "))
 	}

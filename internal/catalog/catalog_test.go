@@ -130,3 +130,22 @@ func TestSearch(t *testing.T) {
 		}
 	}
 }
+
+// Callers send slugs of any length: what is far too long is neither compared
+// nor repeated.
+func TestUnknownSlugOfAnyLength(t *testing.T) {
+	t.Parallel()
+	c := twoToolkits(t)
+	long := strings.Repeat("MAIL_SEND", 1<<14)
+	if near := c.Nearest(t.Context(), "p", long, 3); len(near) > 0 {
+		t.Errorf("near %v: a text of %d bytes was compared", near, len(long))
+	}
+	_, tool := c.Tool(t.Context(), "p", long, "")
+	_, kit := c.Toolkit(t.Context(), "p", long)
+	_, version := c.Tool(t.Context(), "p", "MAIL_SEND", long)
+	for _, err := range []error{tool, kit, version} {
+		if domain.CodeOf(err) != domain.CodeNotFound || len(err.Error()) > 400 {
+			t.Errorf("code %s, %d bytes", domain.CodeOf(err), len(err.Error()))
+		}
+	}
+}

@@ -6,9 +6,16 @@ import (
 	"strings"
 )
 
+// maxAlike bounds the slugs that are compared: callers send text of any length,
+// and nothing much longer than a slug is like one.
+const maxAlike = 128
+
 // nearest gives up to n of known that share most words with slug, or differ
 // from it by a few letters; nothing when none is alike.
 func nearest(slug string, known []string, n int) []string {
+	if len(slug) > maxAlike {
+		return nil
+	}
 	type match struct {
 		slug  string
 		score float64
