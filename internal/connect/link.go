@@ -206,11 +206,17 @@ func (s *Service) insert(ctx context.Context, a *domain.ConnectedAccount, cfg *d
 		if a.Alias == "" {
 			continue
 		}
-		taken, listErr := s.aliasTaken(ctx, a)
+		holder, listErr := s.aliasHolder(ctx, a)
 		if listErr != nil {
 			return listErr
 		}
-		if taken {
+		if holder != nil && s.lapsed(holder) {
+			if err := s.freeAlias(ctx, holder); err != nil {
+				return err
+			}
+			continue
+		}
+		if holder != nil {
 			e := domain.Errorf(domain.CodeConflict, "the user already has an account called %q", clip(a.Alias)).WithFix("Choose another alias.")
 			e.Field = "alias"
 			return e
@@ -219,10 +225,35 @@ func (s *Service) insert(ctx context.Context, a *domain.ConnectedAccount, cfg *d
 	return err
 }
 
-// aliasTaken says whether the user has an account, of any toolkit, by a's alias.
-func (s *Service) aliasTaken(ctx context.Context, a *domain.ConnectedAccount) (bool, error) {
+// aliasHolder gives the user's account, of any toolkit, that has a's alias, or nil.
+func (s *Service) aliasHolder(ctx context.Context, a *domain.ConnectedAccount) (*domain.ConnectedAccount, error) {
 	all, _, err := s.opts.Store.ListAccounts(ctx, a.ProjectID, store.AccountFilter{UserIDs: []string{a.UserID}}, store.Page{Limit: 1000})
-	return slices.ContainsFunc(all, func(o domain.ConnectedAccount) bool { return o.Alias == a.Alias }), err
+	if i := slices.IndexFunc(all, func(o domain.ConnectedAccount) bool { return o.Alias == a.Alias }); i >= 0 {
+		return &all[i], err
+	}
+	return nil, err
+}
+
+// lapsed says whether a is a connection that ran out before anybody made it.
+func (s *Service) lapsed(a *domain.ConnectedAccount) bool {
+	return s.shown(a).Status == domain.AccountExpired && len(a.Fields) == 0 && len(a.Identity) == 0
+}
+
+// freeAlias takes the alias from a connection that nobody will finish any more:
+// the user may want it for the next attempt.
+func (s *Service) freeAlias(ctx context.Context, holder *domain.ConnectedAccount) error {
+	return s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		a, err := tx.Account(ctx, holder.ProjectID, holder.ID)
+		if domain.CodeOf(err) == domain.CodeNotFound {
+			return nil
+		}
+		if err != nil || !s.lapsed(&a) {
+			return err
+		}
+		a = *s.shown(&a)
+		a.Alias = ""
+		return tx.UpdateAccount(ctx, a.ProjectID, a)
+	})
 }
 
 // Form is what the connect page shows.

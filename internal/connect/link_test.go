@@ -274,3 +274,31 @@ func TestAuthConfigs(t *testing.T) {
 		t.Errorf("another project sees it: %v", err)
 	}
 }
+
+// A link that runs out keeps nobody from connecting under the same alias; a
+// connection that is there, or may still be finished, does.
+func TestAliasOfLapsedConnection(t *testing.T) {
+	t.Parallel()
+	w := connecttest.New(t)
+	start := connect.Start{ProjectID: connecttest.Project, UserID: "ann", Toolkit: "notes", Alias: "work"}
+	first, err := w.Connect.Initiate(t.Context(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Connect.Initiate(t.Context(), start); code(err) != domain.CodeConflict {
+		t.Errorf("while it waits: %v", err)
+	}
+	w.Clock.Advance(11 * time.Minute)
+	if _, err := w.Connect.Initiate(t.Context(), start); err != nil {
+		t.Errorf("after it ran out: %v", err)
+	}
+	if a, err := w.Connect.Account(t.Context(), connecttest.Project, first.Account.ID); err != nil || a.Status != domain.AccountExpired || a.Alias != "" {
+		t.Errorf("the one that ran out: %+v, %v", a, err)
+	}
+	w.Account(t, connecttest.Project, "bob", "bob@x.test", "work")
+	w.Clock.Advance(11 * time.Minute)
+	start.UserID = "bob"
+	if _, err := w.Connect.Initiate(t.Context(), start); code(err) != domain.CodeConflict {
+		t.Errorf("beside a connected one: %v", err)
+	}
+}
