@@ -169,7 +169,15 @@ func (s *Service) check(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.
 // Should a message repeat a secret, it is cut out.
 func checkError(tk *toolkit.Toolkit, auth *toolkit.Auth, secrets toolkit.Secrets, err error) error {
 	var te *toolkit.Error
-	if !errors.As(err, &te) {
+	var ours *domain.Error
+	switch {
+	case errors.As(err, &te):
+	case errors.As(err, &ours) && ours.Code != domain.CodeInternal && ours.Code != domain.CodeUnavailable:
+		// The guarded client refused the address, and says which and why.
+		e := domain.Invalid("", "%s cannot be reached: %s", tk.Name, hide(ours.Message, secrets))
+		e.Fix = hide(ours.Fix, secrets)
+		return e.WithCause(err)
+	default:
 		return domain.Errorf(domain.CodeUnavailable, "%s could not be reached to check the credentials", tk.Name).
 			WithFix("Check the address, and try again.").WithCause(err)
 	}

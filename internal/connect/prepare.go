@@ -50,7 +50,8 @@ func (s *Service) call(auth *toolkit.Auth, fields map[string]string, secrets too
 	base = strings.TrimRight(base, "/")
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
-		return nil, domain.Internal("preparing a call", errors.New("the toolkit gave an unusable base URL"))
+		return nil, domain.Invalid("", "the account's address cannot be used: it is not the address of a site").
+			WithFix("Check what was given as the site's address.")
 	}
 	client := s.opts.HTTP.For(httpx.CallOptions{
 		BaseURL: u,
