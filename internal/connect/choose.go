@@ -40,9 +40,12 @@ func (s *Service) Choose(ctx context.Context, c Choice) (*domain.ConnectedAccoun
 	}
 	c.Toolkit = tk.Slug
 	if c.UserID == "" {
-		if c.UserID, err = s.userOf(ctx, c); err != nil {
-			return nil, err
-		}
+		c.UserID, err = s.userOf(ctx, c)
+	} else {
+		err = CheckUserID(c.UserID) // a first use may make an account under it
+	}
+	if err != nil {
+		return nil, err
 	}
 	p := s.provisioners[tk.Slug]
 	if p == nil {

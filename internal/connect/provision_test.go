@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 
@@ -216,5 +217,21 @@ func TestProvisionBesideAnUnusableOne(t *testing.T) {
 	c.Pinned = []string{first.ID}
 	if _, err := w.Connect.Choose(t.Context(), c); code(err) != domain.CodeNoConnection {
 		t.Errorf("pinned to an unusable account: %v", err)
+	}
+}
+
+// A first use makes an account: for no user that a session could not have.
+func TestProvisionForNobody(t *testing.T) {
+	t.Parallel()
+	w, p := sandboxed(t)
+	for _, user := range []string{" ", "ann\nbob", strings.Repeat("a", 257)} {
+		_, err := w.Connect.Choose(t.Context(), connect.Choice{ProjectID: connecttest.Project, UserID: user, Toolkit: "notes"})
+		if code(err) != domain.CodeInvalid || !strings.Contains(err.Error(), "user_id") {
+			t.Errorf("%.20q: %v", user, err)
+		}
+	}
+	_, n, err := w.Connect.Accounts(t.Context(), connecttest.Project, store.AccountFilter{}, store.Page{})
+	if err != nil || n != 0 || p.made != 0 {
+		t.Errorf("%d accounts, %d made, %v", n, p.made, err)
 	}
 }
