@@ -90,9 +90,15 @@ func (s *Service) orphan(a *domain.ConnectedAccount) bool {
 	return a.Origin == domain.OriginSandbox && s.provisioners[a.Toolkit] == nil
 }
 
+// mostActive is how many accounts store.Accounts.ActiveAccounts gives.
+const mostActive = 50
+
 // pick chooses among what the store has.
 func (s *Service) pick(ctx context.Context, c Choice) (*domain.ConnectedAccount, error) {
 	active, err := s.opts.Store.ActiveAccounts(ctx, c.ProjectID, c.UserID, c.Toolkit)
+	if err == nil && len(active) >= mostActive && (c.Account != "" || len(c.Pinned) > 0) {
+		active, err = s.chosen(ctx, c) // these are the newest; what is wanted may be older
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +122,20 @@ func (s *Service) pick(ctx context.Context, c Choice) (*domain.ConnectedAccount,
 			WithFix("Repeat the call with account set to one of these ids, aliases or names.")
 	}
 	return &usable[0], nil
+}
+
+// chosen gives the user's active accounts of the toolkit among which c's named
+// or pinned ones must be, newest first.
+func (s *Service) chosen(ctx context.Context, c Choice) ([]domain.ConnectedAccount, error) {
+	f := store.AccountFilter{
+		UserIDs: []string{c.UserID}, Toolkits: []string{c.Toolkit}, IDs: c.Pinned,
+		Statuses: []domain.AccountStatus{domain.AccountActive},
+	}
+	if len(f.IDs) == 0 && domain.HasPrefix(c.Account, domain.PrefixAccount) {
+		f.IDs = []string{c.Account}
+	}
+	list, _, err := s.opts.Store.ListAccounts(ctx, c.ProjectID, f, store.Page{Limit: 1000})
+	return list, err
 }
 
 // NoConnection is the error of a user without a usable account.

@@ -3,6 +3,7 @@ package connect_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -233,5 +234,30 @@ func TestChooseStopsWaitingWhenCanceled(t *testing.T) {
 	close(p.block)
 	if err := <-first; err != nil {
 		t.Error(err)
+	}
+}
+
+// The store gives a user's newest 50 accounts; one that a call names, or that a
+// session is pinned to, may be older.
+func TestChooseAmongMany(t *testing.T) {
+	t.Parallel()
+	w := connecttest.New(t)
+	first := w.Account(t, connecttest.Project, "ann", "ann@first.test", "first")
+	for i := range 50 {
+		w.Account(t, connecttest.Project, "ann", fmt.Sprintf("ann@%d.test", i), "")
+	}
+	for name, c := range map[string]connect.Choice{
+		"by id":     {Account: first.ID},
+		"by alias":  {Account: "first"},
+		"by name":   {Account: first.WordID},
+		"pinned":    {Pinned: []string{first.ID}},
+		"both":      {Pinned: []string{first.ID}, Account: "first"},
+		"no choice": {Pinned: []string{first.ID}, Explicit: true},
+	} {
+		c.ProjectID, c.UserID, c.Toolkit = connecttest.Project, "ann", "notes"
+		a, err := w.Connect.Choose(t.Context(), c)
+		if err != nil || a.ID != first.ID {
+			t.Errorf("%s: %v, %v", name, a, err)
+		}
 	}
 }
