@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -117,6 +118,34 @@ func TestRequestID(t *testing.T) {
 		newest := e.executions(p.ProjectID)[0]
 		if name := got.header.Get("X-Request-Id"); name == "" || newest.RequestID != name || newest.SessionID != id || newest.KeyID != p.KeyID {
 			t.Errorf("%s: answered as %q, recorded %+v", era, name, newest)
+		}
+	}
+}
+
+// The messages of a batch run at once and count as one request of the key, so
+// there are not many.
+func TestBatchSize(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("batch")
+	c := e.legacy(e.session(p, direct), key)
+	res := c.post(strings.Replace(initialize, "2025-11-25", "2025-03-26", 1))
+	c = c.with("Mcp-Session-Id", res.header.Get("Mcp-Session-Id")).with("Mcp-Protocol-Version", "2025-03-26")
+	if res := c.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`); res.status != http.StatusAccepted {
+		t.Fatalf("initialized: %d %s", res.status, res.body)
+	}
+	for size, want := range map[int]int{1: 200, 50: 200, 51: 400, 5000: 400} {
+		one := `{"jsonrpc":"2.0","id":` + "%" + `,"method":"tools/call","params":{"name":"TEST_ECHO","arguments":{"text":"hi"}}}`
+		messages := make([]string, size)
+		for i := range messages {
+			messages[i] = strings.Replace(one, "%", strconv.Itoa(10_000*size+i), 1)
+		}
+		before := len(e.executions(p.ProjectID))
+		got := c.post("[" + strings.Join(messages, ",") + "]")
+		if got.status != want {
+			t.Errorf("%d messages: %d %.200s", size, got.status, got.body)
+		}
+		if ran := len(e.executions(p.ProjectID)) - before; want == 400 && ran > 0 {
+			t.Errorf("%d of %d messages ran", ran, size)
 		}
 	}
 }

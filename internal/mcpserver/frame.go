@@ -30,6 +30,7 @@ const (
 type frame struct {
 	batch   bool
 	empty   bool            // neither a request nor a response
+	size    int             // messages of a batch
 	id      json.RawMessage // nil for notifications
 	method  string          // empty in responses and batches
 	params  json.RawMessage
@@ -46,7 +47,9 @@ func parseFrame(body []byte) (frame, error) {
 		if !json.Valid(body) {
 			return frame{}, errNotJSON
 		}
-		return frame{batch: trimmed[0] == '['}, nil
+		var messages []json.RawMessage // nil unless it is a batch
+		_ = json.Unmarshal(body, &messages)
+		return frame{batch: trimmed[0] == '[', size: len(messages)}, nil
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {

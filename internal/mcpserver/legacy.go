@@ -18,6 +18,10 @@ import (
 // sessionHeader names the transport session of the handshake era.
 const sessionHeader = "Mcp-Session-Id"
 
+// maxBatch bounds the messages of one request (2025-03-26 only): they are all
+// served at once, and count as one request of their key.
+const maxBatch = 50
+
 // legacyTable keeps the handshake-era sessions of this process. It stands in
 // for the SDK's own table, which could neither bind a session to a router
 // session and a key, nor say which sessions live, nor cancel the calls of one.
@@ -219,6 +223,10 @@ func (t *legacyTable) closeWhere(which func(*legacySession) bool, cause error) {
 func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
 	if v := r.Header.Get("MCP-Protocol-Version"); msg.batch && v >= "2025-06-18" {
 		refuse(w, http.StatusBadRequest, codeInvalidRequest, "protocol version %s has no batches: send one message a request", v)
+		return
+	}
+	if msg.size > maxBatch {
+		refuse(w, http.StatusBadRequest, codeInvalidRequest, "the batch holds %d messages, of at most %d: send several batches", msg.size, maxBatch)
 		return
 	}
 	if bytes.Contains(msg.params, []byte(metaVersion)) && msg.method != methodInitialize {
