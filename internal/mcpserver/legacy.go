@@ -28,11 +28,13 @@ const maxBatch = 50
 type legacyTable struct {
 	server *mcp.Server
 	idle   time.Duration
-	most   int
+	most   int // sessions
+	mine   int // the most of one key
 
 	mu      sync.Mutex
 	all     map[string]*legacySession
-	opening int // sessions that are not in all yet; they have their place
+	opening int            // sessions that are not in all yet; they have their place
+	keys    map[string]int // sessions by key, those that open too
 	closed  bool
 }
 
@@ -52,8 +54,11 @@ type legacySession struct {
 	nextID int
 }
 
-func newLegacyTable(server *mcp.Server, idle time.Duration, most int) *legacyTable {
-	return &legacyTable{server: server, idle: idle, most: most, all: map[string]*legacySession{}}
+func newLegacyTable(server *mcp.Server, idle time.Duration, most, perKey int) *legacyTable {
+	return &legacyTable{
+		server: server, idle: idle, most: most, mine: perKey,
+		all: map[string]*legacySession{}, keys: map[string]int{},
+	}
 }
 
 // use gives the session with this id when it belongs to the router session and
@@ -70,7 +75,7 @@ func (t *legacyTable) use(id, router string, p domain.Principal) (s *legacySessi
 
 // open makes a session, awake until done is called.
 func (t *legacyTable) open(ctx context.Context, router string, p domain.Principal) (*legacySession, func(), error) {
-	if err := t.reserve(); err != nil {
+	if err := t.reserve(p.KeyID); err != nil {
 		return nil, nil, err
 	}
 	s := &legacySession{
@@ -80,13 +85,13 @@ func (t *legacyTable) open(ctx context.Context, router string, p domain.Principa
 	s.transport = &mcp.StreamableServerTransport{SessionID: s.id}
 	session, err := t.server.Connect(ctx, s.transport, nil)
 	if err != nil {
-		t.release(nil)
+		t.release(p.KeyID, nil)
 		return nil, nil, domain.Internal("opening an MCP session", err)
 	}
 	s.session = session
 	s.timer = time.AfterFunc(t.idle, func() { t.close(s, context.DeadlineExceeded) })
 	s.timer.Stop() // until it rests
-	if !t.release(s) {
+	if !t.release(p.KeyID, s) {
 		t.close(s, errClosing)
 		return nil, nil, errShutdown()
 	}
@@ -98,30 +103,43 @@ func errShutdown() error {
 }
 
 // reserve takes a place for a session to be opened.
-func (t *legacyTable) reserve() error {
+func (t *legacyTable) reserve(key string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.closed:
 		return errShutdown()
+	case t.keys[key] >= t.mine:
+		return domain.Errorf(domain.CodeRateLimited, "this API key has %d MCP sessions open, the most it may have", t.mine).
+			WithFix("End those that are done with DELETE, or use protocol version %s, which needs no session.", modernVersion)
 	case len(t.all)+t.opening >= t.most:
 		return domain.Errorf(domain.CodeUnavailable, "this server has %d MCP sessions open, the most it takes", t.most).
 			WithFix("Try again later, or use protocol version %s, which needs no session.", modernVersion)
 	}
 	t.opening++
+	t.keys[key]++
 	return nil
 }
 
 // release gives the reserved place to s, or back when s is nil; false says that
 // the table was closed meanwhile.
-func (t *legacyTable) release(s *legacySession) bool {
+func (t *legacyTable) release(key string, s *legacySession) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.opening--
 	if s != nil && !t.closed {
 		t.all[s.id] = s
+	} else {
+		t.leave(key)
 	}
 	return !t.closed
+}
+
+// leave gives the place of one of the key's sessions back. t.mu is held.
+func (t *legacyTable) leave(key string) {
+	if t.keys[key]--; t.keys[key] == 0 {
+		delete(t.keys, key)
+	}
 }
 
 // wake stops the idle timer; false when the session is closed.
@@ -164,7 +182,11 @@ func (s *legacySession) track(cancel context.CancelCauseFunc) (done func()) {
 func (t *legacyTable) forget(s *legacySession) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.all[s.id] == nil {
+		return
+	}
 	delete(t.all, s.id)
+	t.leave(s.principal.KeyID)
 }
 
 // close ends a session: its calls are cancelled, its streams end, and it is

@@ -18,7 +18,7 @@ import (
 func TestIdleTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const idle = 10 * time.Minute
-		table := newLegacyTable(mcp.NewServer(&mcp.Implementation{Name: "test"}, nil), idle, 2)
+		table := newLegacyTable(mcp.NewServer(&mcp.Implementation{Name: "test"}, nil), idle, 2, 2)
 		p := domain.Principal{ProjectID: "pr_1", KeyID: "key_1"}
 		open := func() *legacySession {
 			s, done, err := table.open(t.Context(), "trs_1", p)
@@ -39,7 +39,7 @@ func TestIdleTime(t *testing.T) {
 			return ok
 		}
 		idler, worker := open(), open()
-		if _, _, err := table.open(t.Context(), "trs_1", p); domain.CodeOf(err) != domain.CodeUnavailable {
+		if _, _, err := table.open(t.Context(), "trs_1", p); domain.CodeOf(err) != domain.CodeRateLimited {
 			t.Errorf("a third session: %v", err)
 		}
 		_, done, ok := table.use(worker.id, "trs_1", p)
@@ -81,7 +81,7 @@ func TestIdleTime(t *testing.T) {
 
 // What a session stands on is compared whole.
 func TestLegacySessionBelongs(t *testing.T) {
-	table := newLegacyTable(mcp.NewServer(&mcp.Implementation{Name: "test"}, nil), time.Minute, 10)
+	table := newLegacyTable(mcp.NewServer(&mcp.Implementation{Name: "test"}, nil), time.Minute, 10, 10)
 	p := domain.Principal{ProjectID: "pr_1", KeyID: "key_1"}
 	s, done, err := table.open(t.Context(), "trs_1", p)
 	if err != nil {
@@ -108,5 +108,46 @@ func TestLegacySessionBelongs(t *testing.T) {
 		if ok != tt.want {
 			t.Errorf("use(%q, %q, %v) = %v", tt.id, tt.router, tt.p, ok)
 		}
+	}
+}
+
+// One key cannot take every place; what ends gives its place back, once.
+func TestSessionsOfOneKey(t *testing.T) {
+	table := newLegacyTable(mcp.NewServer(&mcp.Implementation{Name: "test"}, nil), time.Minute, 4, 2)
+	defer table.closeAll(errClosing)
+	open := func(key string) (*legacySession, error) {
+		s, done, err := table.open(t.Context(), "trs_1", domain.Principal{ProjectID: "pr_1", KeyID: key})
+		if err == nil {
+			done()
+		}
+		return s, err
+	}
+	var greedy []*legacySession
+	for range 2 {
+		s, err := open("greedy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		greedy = append(greedy, s)
+	}
+	if _, err := open("greedy"); domain.CodeOf(err) != domain.CodeRateLimited {
+		t.Errorf("one more than its share: %v", err)
+	}
+	if _, err := open("other"); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	table.close(greedy[0], context.Canceled)
+	table.close(greedy[0], context.Canceled)
+	if _, err := open("greedy"); err != nil {
+		t.Errorf("after one has ended: %v", err)
+	}
+	if _, err := open("greedy"); domain.CodeOf(err) != domain.CodeRateLimited {
+		t.Errorf("a place was given back twice: %v", err)
+	}
+	if _, err := open("third"); err != nil {
+		t.Errorf("the last place: %v", err)
+	}
+	if _, err := open("fourth"); domain.CodeOf(err) != domain.CodeUnavailable {
+		t.Errorf("no place left: %v", err)
 	}
 }

@@ -42,7 +42,7 @@ type Options struct {
 	MaxCalls      int           // requests of one key at a time [64]
 	MaxStreams    int           // open streams of one key [half of all]
 	MaxAllStreams int           // open streams in all [1024]
-	MaxSessions   int           // handshake-era sessions in all [10,000]
+	MaxSessions   int           // handshake-era sessions in all, of which one key may have half [10,000]
 	ListTTL       time.Duration // for which clients may keep a tool list [5 min]
 }
 
@@ -114,7 +114,7 @@ func New(opts Options) *Server {
 	}
 	s.modernJSON = mcp.NewStreamableHTTPHandler(get, modernOptions(true))
 	s.modernSSE = mcp.NewStreamableHTTPHandler(get, modernOptions(false))
-	s.legacy = newLegacyTable(s.newSDKServer(), opts.IdleTimeout, opts.MaxSessions)
+	s.legacy = newLegacyTable(s.newSDKServer(), opts.IdleTimeout, opts.MaxSessions, (opts.MaxSessions+1)/2)
 	return s
 }
 

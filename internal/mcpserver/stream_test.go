@@ -307,7 +307,9 @@ func TestLimits(t *testing.T) {
 	expect := func(name, value, wanted string) { got[name], want[name] = value, wanted }
 
 	// Sessions, then streams.
-	one, two, three := e.legacy(id, keyA).shake(), e.legacy(id, keyA).shake(), e.legacy(id, keyB).shake()
+	one, two := e.legacy(id, keyA).shake(), e.legacy(id, keyA).shake()
+	expect("a third session of the key", status(e.legacy(id, keyA).post(initialize)), "429 true")
+	three := e.legacy(id, keyB).shake()
 	expect("a fourth session", status(e.legacy(id, keyB).post(initialize)), "503 true")
 	streams := []*http.Response{one.openStream(t)}
 	expect("a second stream of the key", status(two.send(http.MethodGet, "")), "429 true")
