@@ -119,6 +119,8 @@ func newTUI(ctx context.Context, c *conversation, look styles) *tui {
 		}
 		return "  "
 	})
+	plain := textarea.StyleState{Placeholder: look.dim, Prompt: look.accent}
+	in.SetStyles(textarea.Styles{Focused: plain, Blurred: plain, Cursor: in.Styles().Cursor}) // its own styles paint the background
 	in.Placeholder = "Ask for something · exit leaves"
 	in.DynamicHeight, in.MinHeight, in.MaxHeight = true, 1, 8
 	in.SetHeight(1)
