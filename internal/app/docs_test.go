@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,4 +109,46 @@ func toolSection(t *testing.T, b *bytes.Buffer, tool *toolkit.Tool) {
 // cell makes a text fit a table cell.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", "\\|")
+}
+
+// TestArchitectureIsTrue: every package of the tree and every file that
+// ARCHITECTURE.md names is there, and it names every room.
+func TestArchitectureIsTrue(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exists := func(name string) bool {
+		for _, dir := range []string{"", "internal"} {
+			if _, err := os.Stat(filepath.Join(root, dir, name)); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	for _, m := range regexp.MustCompile("[`*]([a-z_]+(?:/[a-z_]+)*/[a-z_]+\\.go)[`*]").FindAllStringSubmatch(string(text), -1) {
+		if !exists(m[1]) {
+			t.Errorf("it names %s, which is not there", m[1])
+		}
+	}
+	for _, glob := range []string{"internal/*", "toolkits/*", "agent/*/", "sandbox/*", "client", "toolkit"} {
+		dirs, err := filepath.Glob(filepath.Join(root, glob))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range dirs {
+			room, err := filepath.Rel(root, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if code, _ := filepath.Glob(filepath.Join(dir, "*.go")); len(code) == 0 || strings.HasSuffix(room, "tmpdeps") {
+				continue
+			}
+			if !strings.Contains(string(text), "`"+filepath.ToSlash(room)+"`") {
+				t.Errorf("it does not name the room %s", room)
+			}
+		}
+	}
 }
