@@ -96,6 +96,8 @@ type shared struct {
 	json         bool
 	// getenv reads the environment; sluice chat adds the .env file below it.
 	getenv func(string) string
+	// urlFromFile is set when SLUICE_URL is that of a .env file.
+	urlFromFile bool
 	// running ends with the command: it was interrupted.
 	running context.Context //nolint:containedctx // Main asks it how the command ended
 }

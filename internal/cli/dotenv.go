@@ -43,6 +43,7 @@ func (s *shared) loadDotEnv() error {
 				"  A key is sent only where it belongs: put both into .env, or both into the environment", address, key)}
 		}
 	}
+	s.urlFromFile = environment(envURL) == "" && values[envURL] != ""
 	s.getenv = func(name string) string {
 		if v := environment(name); v != "" {
 			return v

@@ -62,7 +62,7 @@ func (s *shared) configured(cfg app.Config) (address, key string, err error) {
 	if address == "" {
 		address = s.getenv(envURL)
 	}
-	if key = cfg.APIKey.Reveal(); key == "" {
+	if key = cfg.APIKey.Reveal(); key == "" || (s.url == "" && s.urlFromFile) {
 		key = s.getenv(envKey)
 	}
 	if address == "" {

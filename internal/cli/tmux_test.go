@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -127,24 +128,8 @@ func TestTerminalChat(t *testing.T) {
 // ctrl-c stops a run that hangs in its model, and not the program.
 func TestTerminalStopsRun(t *testing.T) {
 	t.Parallel()
-	asked, gone := make(chan struct{}, 10), make(chan struct{}, 10)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/models") {
-			_, _ = fmt.Fprint(w, `{"object":"list","data":[{"id":"slow-model","object":"model"}]}`)
-			return
-		}
-		buf := make([]byte, 64<<10)
-		for { // the server sees the client leave only when it has read the body
-			if _, err := r.Body.Read(buf); err != nil {
-				break
-			}
-		}
-		asked <- struct{}{}
-		<-r.Context().Done()
-		gone <- struct{}{}
-	}))
-	t.Cleanup(srv.Close)
-	term := newTerminal(t, 80, 30, []string{"SLUICE_HOME=" + t.TempDir(), "OPENAI_BASE_URL=" + srv.URL + "/v1"}, "sluice chat")
+	url, asked, gone := slowModel(t)
+	term := newTerminal(t, 80, 30, []string{"SLUICE_HOME=" + t.TempDir(), "OPENAI_BASE_URL=" + url}, "sluice chat")
 	term.shows(`^Sluice chat · openai\S*:slow-model · sandbox Confluence`)
 	term.shows(`❯ Ask for something`)
 	for range 2 { // it can be done again
@@ -158,6 +143,64 @@ func TestTerminalStopsRun(t *testing.T) {
 	}
 	term.press("C-d")
 	term.shows(`ended with 0$`)
+}
+
+// The plain chat treats ctrl-c as the other does.
+func TestTerminalPlain(t *testing.T) {
+	t.Parallel()
+	url, asked, gone := slowModel(t)
+	term := newTerminal(t, 80, 30, []string{"SLUICE_HOME=" + t.TempDir(), "OPENAI_BASE_URL=" + url}, "sluice chat --plain")
+	term.shows(`^You: $`)
+	term.typed("take your time")
+	term.press("Enter")
+	waitFor(t, asked, "the model was not asked")
+	term.press("C-c")
+	waitFor(t, gone, "the model's request was not closed")
+	term.shows(`\(stopped\)\n\nYou: $`)
+	term.press("C-c")
+	term.shows(`\(ctrl-c again, or exit, to leave\)\nYou: $`)
+	term.press("C-c")
+	term.shows(`Goodbye!\nended with 0$`)
+}
+
+// An interrupted -p ends with 130 and says nothing on standard output.
+func TestInterruptOnce(t *testing.T) {
+	t.Parallel()
+	url, asked, _ := slowModel(t)
+	cmd := exec.Command("sluice", "chat", "-p", "take your time")
+	cmd.Env = []string{"SLUICE_HOME=" + t.TempDir(), "OPENAI_BASE_URL=" + url}
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, asked, "the model was not asked")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the code is looked at below
+	if code := cmd.ProcessState.ExitCode(); code != 130 || out.String() != "" || errs.String() != "sluice: interrupted\n" {
+		t.Errorf("code %d, stdout %q, stderr %q", code, out.String(), errs.String())
+	}
+}
+
+// slowModel is a model server that never answers. It tells when it was asked and
+// when the asker has gone.
+func slowModel(t *testing.T) (url string, asked, gone <-chan struct{}) {
+	t.Helper()
+	begun, left := make(chan struct{}, 10), make(chan struct{}, 10)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/models") {
+			_, _ = fmt.Fprint(w, `{"object":"list","data":[{"id":"slow-model","object":"model"}]}`)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see the client leave
+		begun <- struct{}{}
+		<-r.Context().Done()
+		left <- struct{}{}
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL + "/v1", begun, left
 }
 
 func waitFor(t *testing.T, c <-chan struct{}, otherwise string) {
