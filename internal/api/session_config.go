@@ -184,6 +184,11 @@ func oneOf(field string, enable, disable []string, tags *tagsIn) error {
 	if n > 1 {
 		return domain.Invalid(field, "%s: give one of enable, disable and tags, not several", field)
 	}
+	return someOf(field, enable)
+}
+
+// someOf refuses an empty allow list.
+func someOf(field string, enable []string) error {
 	if enable != nil && len(enable) == 0 {
 		return domain.Invalid(field+".enable", "%s.enable: an empty list would allow nothing", field).
 			WithFix("Name what is allowed, or leave the field out to allow everything.")
@@ -204,6 +209,9 @@ func (b *SessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 			}
 			rule := domain.ToolRule{Enable: in.Enable, Disable: in.Disable}
 			if in.Tags != nil {
+				if err := someOf(field+".tags", in.Tags.Enable); err != nil {
+					return err
+				}
 				rule.Tags = in.Tags.rule()
 			}
 			if cfg.Tools == nil {
@@ -214,6 +222,13 @@ func (b *SessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 	}
 	if !b.Tags.Present {
 		return nil
+	}
+	if b.Tags.Null {
+		cfg.Tags = nil
+		return nil
+	}
+	if err := someOf("tags", b.Tags.Value.Enable); err != nil {
+		return err
 	}
 	cfg.Tags = b.Tags.Value.rule()
 	return nil

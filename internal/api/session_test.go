@@ -192,3 +192,16 @@ func TestHiddenToolIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// A toolkit that is named without a rule is no rule, and must still be known.
+func TestToolkitWithoutRule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, rule := range []string{"{}", `{"disable":[]}`, `{"tags":{}}`, `{"tags":null}`} {
+		a := w.want(201, "POST", "/api/v3.1/tool_router/session", `{"user_id":"u","tools":{"notes":`+rule+`}}`)
+		if got := a.at("config.tools.notes"); got != nil {
+			t.Errorf("%s: %v", rule, got)
+		}
+		w.want(400, "POST", "/api/v3.1/tool_router/session", `{"user_id":"u","tools":{"nope":`+rule+`}}`)
+	}
+}

@@ -162,6 +162,9 @@ func (c *checker) tools(ctx context.Context) error {
 			return err
 		}
 		rules[tk] = rule
+		if len(rule.Enable)+len(rule.Disable) == 0 && rule.Tags == nil {
+			delete(rules, tk) // it says nothing
+		}
 	}
 	c.cfg.Tools = rules
 	return nil
