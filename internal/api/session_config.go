@@ -269,11 +269,11 @@ func (b *SessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
 			cfg.Preload = domain.PreloadConfig(*t)
 		}
 	}
-	if s := b.Search; s.Present {
-		cfg.SearchOff = s.Value.Enable.set() && !s.Value.Enable.Value
+	if on := b.Search.Value.Enable; b.Search.Null || on.Present {
+		cfg.SearchOff = on.set() && !on.Value
 	}
-	if e := b.Execute; e.Present {
-		cfg.MultiExecuteOff = e.Value.Multi.set() && !e.Value.Multi.Value
+	if on := b.Execute.Value.Multi; b.Execute.Null || on.Present {
+		cfg.MultiExecuteOff = on.set() && !on.Value
 	}
 	return nil
 }

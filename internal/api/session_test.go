@@ -205,3 +205,28 @@ func TestToolkitWithoutRule(t *testing.T) {
 		w.want(400, "POST", "/api/v3.1/tool_router/session", `{"user_id":"u","tools":{"nope":`+rule+`}}`)
 	}
 }
+
+// A change that names no switch of an object changes none.
+func TestSwitchesChangeOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	off := `{"search":{"enable":false},"execute":{"enable_multi_execute":false},"manage_connections":{"enable":false}}`
+	one := w.session(`{"user_id":"u",` + off[1:])
+	for _, tt := range []struct {
+		change string
+		want   bool
+	}{
+		{`{"search":{},"execute":{},"manage_connections":{}}`, false},
+		{`{"search":{"new_option":1},"execute":{"new_option":1},"manage_connections":{"new_option":1}}`, false},
+		{`{"search":{"enable":null},"execute":{"enable_multi_execute":null},"manage_connections":{"enable":null}}`, true},
+		{off, false},
+		{`{"search":null,"execute":null,"manage_connections":null}`, true},
+	} {
+		a := w.want(200, "PATCH", one, tt.change)
+		for _, at := range []string{"search.enable", "execute.enable_multi_execute", "manage_connections.enabled"} {
+			if got := a.at("config." + at); got != tt.want {
+				t.Errorf("%s: %s is %v", tt.change, at, got)
+			}
+		}
+	}
+}
