@@ -203,6 +203,7 @@ func tags(field string, rule *domain.TagRule) error {
 			}
 		}
 	}
+	rule.Enable, rule.Disable = unique(rule.Enable), unique(rule.Disable)
 	return nil
 }
 

@@ -1,8 +1,11 @@
 package session_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-run/sluice/internal/connect/connecttest"
 	"github.com/sluice-run/sluice/internal/domain"
@@ -74,4 +77,23 @@ func field(e *domain.Error) string {
 		return ""
 	}
 	return e.Field
+}
+
+// A tag counts once: what is kept of a session is bounded by what there is.
+func TestRepeatedTags(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	many := func() *domain.TagRule {
+		return &domain.TagRule{
+			Enable:  slices.Repeat([]string{"readOnlyHint", "openWorldHint"}, 1000),
+			Disable: slices.Repeat([]string{"destructiveHint"}, 1000),
+		}
+	}
+	h := f.open(t, "ann", domain.SessionConfig{Tags: many(), Tools: map[string]domain.ToolRule{"notes": {Tags: many()}}})
+	want := &domain.TagRule{Enable: []string{"readOnlyHint", "openWorldHint"}, Disable: []string{"destructiveHint"}}
+	for name, got := range map[string]*domain.TagRule{"tags": h.Config.Tags, "tools.notes.tags": h.Config.Tools["notes"].Tags} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
 }
