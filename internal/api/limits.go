@@ -44,7 +44,10 @@ func readBody(next http.Handler, limit int64, timeout time.Duration) http.Handle
 			}
 			return
 		}
-		_ = conn.SetReadDeadline(time.Time{}) // it would end the operation too
+		// They would end the operation too, which has bounds of its own, and after
+		// which a broken connection would invite the client to run it again.
+		_ = conn.SetReadDeadline(time.Time{})
+		_ = conn.SetWriteDeadline(time.Time{})
 		if len(bytes.TrimSpace(data)) == 0 {
 			data = []byte("{}")
 		}

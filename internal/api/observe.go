@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -73,16 +74,23 @@ type recorder struct {
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
+	r.begin(status)
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
+// answerTime bounds how long an answer may take to be read, from its beginning.
+const answerTime = time.Minute
+
+// begin notes the status of an answer that begins, and gives it its time.
+func (r *recorder) begin(status int) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.status = status
+		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime)) // not every writer has a connection
 	}
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.begin(http.StatusOK)
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	return n, err

@@ -1,8 +1,11 @@
 package api_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -169,5 +172,24 @@ func TestEveryCallIsRecorded(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || total != 3 {
 		t.Errorf("%d records (-want +got):\n%s", total, diff)
+	}
+}
+
+// A call that outlasts the server's time for a request still gets its answer:
+// it has run, and a connection that breaks would have it run again.
+func TestAnswerAfterTheServersTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("ann")
+	handler := w.server.Config.Handler
+	late := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		must(t, http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(-time.Second)))
+		handler.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(late.Close)
+	w.server.URL = late.URL
+	got := w.want(200, "POST", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","arguments":{"id":"1"}}`)
+	if got.at("successful") != true {
+		t.Errorf("%s", got.Raw)
 	}
 }
