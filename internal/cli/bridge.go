@@ -69,7 +69,7 @@ type flight struct {
 func (f *flight) markSent() { f.once.Do(func() { close(f.sent) }) }
 
 func newBridge(session *client.Session, streams Streams) *bridge {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // its documented type
+	transport := http.DefaultTransport.(*http.Transport).Clone() // its documented type
 	transport.MaxIdleConnsPerHost = 32
 	return &bridge{
 		session: session, streams: streams, drain: drainTime, inFlight: map[string]*flight{},

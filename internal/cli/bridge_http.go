@@ -122,7 +122,7 @@ func headerText(text string) string {
 // deliver writes every message of an answer to standard output. An error is for
 // the requests that then still wait.
 func (b *bridge) deliver(res *http.Response, x *exchange) error {
-	defer res.Body.Close() //nolint:errcheck // nothing to do about it after reading
+	defer res.Body.Close()
 	if x.rpc.Method == "initialize" && res.StatusCode == http.StatusOK {
 		b.mu.Lock()
 		b.legacy = legacySession{id: res.Header.Get(headerSession), initialize: x.line}
@@ -280,7 +280,7 @@ func (b *bridge) reopen(ctx context.Context, gone legacySession) bool {
 	if err != nil {
 		return false
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing to do about it after reading
+	defer res.Body.Close()
 	id := res.Header.Get(headerSession)
 	if res.StatusCode != http.StatusOK || id == "" {
 		return false

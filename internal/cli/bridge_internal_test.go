@@ -331,7 +331,7 @@ func TestReadLine(t *testing.T) {
 func TestBridgeStops(t *testing.T) {
 	t.Parallel()
 	in, feed := io.Pipe()
-	defer feed.Close() //nolint:errcheck // of a pipe in memory
+	defer feed.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b := newBridge(&client.Session{MCP: client.MCP{URL: "http://127.0.0.1:1"}}, Streams{In: in, Out: io.Discard})

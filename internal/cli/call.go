@@ -83,11 +83,11 @@ func readArguments(in io.Reader, from string) (map[string]any, error) {
 	}
 	source := in
 	if from != "-" {
-		f, err := os.Open(from) //nolint:gosec // the user names the file
+		f, err := os.Open(from) // the user names the file
 		if err != nil {
 			return nil, &exitCoded{exitUsage, fmt.Errorf("--json: %w", err)}
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close()
 		source = f
 	}
 	b, err := io.ReadAll(io.LimitReader(source, maxArguments+1))

@@ -193,6 +193,9 @@ func (p *prompter) ask(ctx context.Context, f client.AuthField) (string, error) 
 	select {
 	case <-ctx.Done():
 		restore()
+		if p.term >= 0 {
+			fmt.Fprintln(p.s.Err)
+		}
 		return "", ctx.Err()
 	case l := <-got:
 		switch {

@@ -56,16 +56,16 @@ func (s *shared) loadDotEnv() error {
 // readDotEnv reads the names that count. A folder named .env, as Python's
 // virtual environments have, is none.
 func readDotEnv(name string) (map[string]string, error) {
-	f, err := os.Open(name) //nolint:gosec // a fixed name in the working directory
+	f, err := os.Open(name) // a fixed name in the working directory
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, errors.New(".env in this folder cannot be opened; remove it or make it readable")
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, nil //nolint:nilerr // not a file to read
+		return nil, nil // not a file to read
 	}
 	all, err := godotenv.Parse(io.LimitReader(f, maxDotEnv))
 	if err != nil { // the parser's error quotes the line, which may hold a key
