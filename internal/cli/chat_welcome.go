@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sluice-run/sluice/client"
 	"github.com/sluice-run/sluice/internal/app"
@@ -18,6 +19,8 @@ type site struct {
 // findSite looks at the account that calls will run on. It is for the greeting
 // only, so what cannot be read is left unsaid.
 func findSite(ctx context.Context, r *router, user string) site {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	query := client.AccountQuery{UserIDs: []string{user}, Toolkits: []string{"confluence"}, Statuses: []string{"ACTIVE"}}
 	inProcess := r.app != nil && r.app.SandboxURL() != ""
 	for a, err := range r.Accounts(ctx, query) { // newest first
