@@ -143,7 +143,7 @@ func (a *App) setup(ctx context.Context) error {
 	var provisioners []connect.Provisioner
 	var allowed []netip.AddrPort
 	if cfg.Sandbox {
-		if a.sand, err = startSandbox(a.log); err != nil {
+		if a.sand, err = startSandbox(ctx, a.log); err != nil {
 			return err
 		}
 		a.onStop("sandbox", a.sand.stop)

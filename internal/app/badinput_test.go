@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -103,6 +104,17 @@ func TestBadBodies(t *testing.T) {
 			says(t, "MCP", r.send(http.MethodPost, mcpPath(id), tt.body, mcpHeader("tools/list", "")...), r.key, tt.mcp, tt.mcpSay...)
 			says(t, "MCP handshake era", r.send(http.MethodPost, mcpPath(id), tt.body, r.handshake(id)...), r.key, append(tt.mcp, 200))
 		})
+	}
+	// Neither does it help not to say how long it is.
+	for _, path := range []string{sessions, mcpPath(id)} {
+		req := r.request(t.Context(), http.MethodPost, path, "x", mcpHeader("tools/list", "")...)
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(large)), -1
+		res, err := r.http.Do(req)
+		must(t, err)
+		body, err := io.ReadAll(res.Body)
+		must(t, err)
+		_ = res.Body.Close()
+		says(t, path+" in chunks", answer{status: res.StatusCode, body: string(body)}, r.key, status(413), "larger than 4194304 bytes")
 	}
 	if !strings.Contains(r.send(http.MethodGet, "/readyz", "").body, "ready") {
 		t.Error("the router is not well")

@@ -94,7 +94,7 @@ func (b *browser) read(res *http.Response, err error) form {
 
 func (b *browser) open(address string) form {
 	b.t.Helper()
-	return b.read(b.http.Get(address)) //nolint:noctx // a person's browser
+	return b.read(b.http.Get(address))
 }
 
 // submit fills a form in and sends it.
@@ -111,7 +111,7 @@ func (b *browser) submit(f form, values map[string]string) form {
 		}
 		filled.Set(name, v)
 	}
-	return b.read(b.http.PostForm(f.action, filled)) //nolint:noctx // a person's browser
+	return b.read(b.http.PostForm(f.action, filled))
 }
 
 // account gives the status of a connected account.

@@ -65,7 +65,7 @@ func (a *App) observed(route string, level slog.Level, h http.Handler) http.Hand
 		o := &observer{ResponseWriter: w, opened: func() func() { return a.tel.Metrics.StreamOpened("mcp") }}
 		defer func() {
 			p := recover()
-			if p != nil && p != http.ErrAbortHandler {
+			if p != nil && p != any(http.ErrAbortHandler) {
 				a.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("route", route),
 					slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 				if o.status == 0 {

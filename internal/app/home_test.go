@@ -121,7 +121,7 @@ func TestRevokedElsewhere(t *testing.T) {
 	ended := r.stream(id)
 	cs, err := r.dial(id, r.key, "2026-07-28")
 	must(t, err)
-	defer cs.Close() //nolint:errcheck // its key is revoked by then
+	defer cs.Close()
 	must(t, r.revoke())
 	within := time.After(time.Second)
 	for door, a := range map[string]answer{
@@ -139,6 +139,24 @@ func TestRevokedElsewhere(t *testing.T) {
 	select {
 	case <-ended:
 	case <-within:
+		t.Error("the stream goes on after a second")
+	}
+}
+
+// What is open for a session ends with it.
+func TestDeletedSessionEndsStreams(t *testing.T) {
+	t.Parallel()
+	r := testApp(t, func(o *app.Options) { o.Config.Sandbox = false })
+	id, other := r.session("ann", ""), r.session("ann", "")
+	ended, goesOn := r.stream(id), r.stream(other)
+	if a := r.send(http.MethodDelete, sessions+"/"+id, ""); a.status >= 300 {
+		t.Fatalf("deleting: %v", a)
+	}
+	select {
+	case <-ended:
+	case <-goesOn:
+		t.Error("another session's stream ended")
+	case <-time.After(time.Second):
 		t.Error("the stream goes on after a second")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/config"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/sandbox/confluence"
 )
@@ -212,6 +214,73 @@ func TestKeyFileIsGuarded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The same holds for a key that the configuration gives.
+func TestGivenKeyEncryptionKey(t *testing.T) {
+	t.Parallel()
+	given := func(o *app.Options) {
+		o.Config.KeyEncryptionKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	}
+	r := testApp(t, given)
+	if res := r.execute(r.session("ann", ""), "CONFLUENCE_GET_CURRENT_USER", `{}`).result(t); !res.Successful {
+		t.Fatalf("%+v", res)
+	}
+	must(t, r.Stop(t.Context()))
+	before := snapshot(t, r.cfg.Home)
+	if _, ok := before["key-encryption-key"]; ok {
+		t.Error("a key file besides the given key")
+	}
+	for name, key := range map[string]config.Secret{
+		"another": "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=", "none": "", "no key": "MDEyMzQ1",
+	} {
+		cfg := r.cfg
+		cfg.KeyEncryptionKey = key
+		_, err := app.New(t.Context(), app.Options{Config: cfg, LogOutput: &logBuffer{}})
+		if err == nil || key != "" && strings.Contains(told(err), string(key)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		sameHome(t, before, r.cfg.Home)
+	}
+	testApp(t, func(o *app.Options) { o.Config = r.cfg })
+}
+
+// Two routers on one home are one: what one changes holds at the other from the
+// next request on.
+func TestTwoRoutersOnOneHome(t *testing.T) {
+	t.Parallel()
+	one := testApp(t, func(o *app.Options) { o.Config.Sandbox = false })
+	two := testApp(t, func(o *app.Options) { o.Config = one.cfg })
+	id := one.session("ann", "")
+	const tool = "CONFLUENCE_GET_SPACES"
+	list := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{%s}}`, mcpMeta)
+	listed := func() answer {
+		return two.send(http.MethodPost, mcpPath(id), list, mcpHeader("tools/list", "")...)
+	}
+	says(t, "no account yet", two.execute(id, tool, `{}`), "", status(400), "1803")
+	if a := listed(); strings.Contains(a.body, tool) {
+		t.Errorf("listed already: %v", a)
+	}
+	stream := two.stream(id)
+	a := one.send(http.MethodPatch, sessions+"/"+id, `{"toolkits":{"enable":["confluence"]},"preload":{"tools":["`+tool+`"]}}`)
+	if a.status != http.StatusOK {
+		t.Fatalf("patching: %v", a)
+	}
+	if a := listed(); !strings.Contains(a.body, tool) {
+		t.Errorf("not listed yet: %v", a)
+	}
+	if a := one.send(http.MethodPatch, sessions+"/"+id, `{"preload":{"tools":[]},"tags":{"disable":["readOnlyHint"]}}`); a.status != http.StatusOK {
+		t.Fatalf("patching: %v", a)
+	}
+	says(t, "hidden", two.execute(id, tool, `{}`), "", status(403), tool)
+	if a := one.send(http.MethodDelete, sessions+"/"+id, ""); a.status >= 300 {
+		t.Fatalf("deleting: %v", a)
+	}
+	says(t, "deleted", two.execute(id, tool, `{}`), "", status(404))
+	says(t, "deleted", listed(), "", status(404))
+	must(t, two.Stop(t.Context()))
+	<-stream
+	one.session("ann", "") // goes on
 }
 
 // snapshot gives the files of a home, without those that SQLite keeps beside

@@ -59,7 +59,7 @@ func child(job string) error {
 	if err != nil {
 		return err
 	}
-	defer a.Stop(ctx) //nolint:errcheck // the process ends
+	defer a.Stop(ctx)
 	if err := a.Start(ctx); err != nil {
 		return err
 	}

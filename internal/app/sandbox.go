@@ -36,8 +36,8 @@ type sandbox struct {
 
 var _ connect.Provisioner = (*sandbox)(nil)
 
-func startSandbox(log *slog.Logger) (*sandbox, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+func startSandbox(ctx context.Context, log *slog.Logger) (*sandbox, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
