@@ -17,7 +17,8 @@ import (
 type Options struct {
 	BaseURL string // origin of the server; a path is kept
 	APIKey  string
-	// HTTPClient sends the requests; one with a 90 s timeout when nil.
+	// HTTPClient sends the requests; one with a 90 s timeout when nil. Redirects
+	// are not followed in either case: they would carry the key away.
 	HTTPClient *http.Client
 	// UserAgent is sent with each request; "sluice-go" when empty.
 	UserAgent string
@@ -47,10 +48,14 @@ func New(opts Options) (*Client, error) {
 	if opts.APIKey == "" {
 		return nil, errors.New("client: APIKey is empty; create one with: sluice keys create")
 	}
-	c := &Client{base: u.String(), key: opts.APIKey, http: opts.HTTPClient, userAgent: opts.UserAgent}
-	if c.http == nil {
-		c.http = &http.Client{Timeout: 90 * time.Second}
+	c := &Client{base: u.String(), key: opts.APIKey, http: &http.Client{Timeout: 90 * time.Second}, userAgent: opts.UserAgent}
+	if opts.HTTPClient != nil {
+		own := *opts.HTTPClient
+		c.http = &own
 	}
+	// A redirect would carry the key to whatever host it names, and make a GET of
+	// a POST. The API has none.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.userAgent == "" {
 		c.userAgent = "sluice-go"
 	}
@@ -168,6 +173,10 @@ func failure(res *http.Response, body []byte) error {
 		return e
 	}
 	e.Message = "the server answered " + res.Status
+	if to, err := res.Location(); err == nil && res.StatusCode < 400 {
+		e.Message += ", which is not followed: it leads to " + to.Scheme + "://" + to.Host
+		e.Fix = "Give the address of the router itself as BaseURL."
+	}
 	return e
 }
 

@@ -201,3 +201,27 @@ func TestOddServers(t *testing.T) {
 		}
 	}
 }
+
+// The key goes to the configured host and to no other, whatever client carries it.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 8)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("X-Api-Key") }))
+	defer other.Close()
+	first := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer first.Close()
+	for name, carrier := range map[string]*http.Client{"its own": nil, "a given one": {}} {
+		c, err := client.New(client.Options{BaseURL: first.URL, APIKey: "ak_secret", HTTPClient: carrier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Create(t.Context(), "ann", client.SessionOptions{})
+		var e *client.Error
+		if !errors.As(err, &e) || e.Status != http.StatusTemporaryRedirect || !strings.Contains(e.Message, other.URL) || !strings.Contains(e.Fix, "BaseURL") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(asked) > 0 {
+		t.Errorf("the other host was asked, with the key %q", <-asked)
+	}
+}
