@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/connect"
@@ -44,6 +45,9 @@ type pages struct {
 	style   template.CSS
 	styleIs string // CSP source of the style
 	slots   chan struct{}
+
+	mu    sync.Mutex
+	users map[[2]string]int // checks in progress by project and user
 }
 
 // New gives the handler of /link/{token}.
@@ -58,7 +62,7 @@ func New(opts Options) http.Handler {
 	p := &pages{
 		connect: opts.Connect, log: opts.Logger, style: style, styleIs: hash,
 		html:  template.Must(template.ParseFS(files, "pages/*.html")),
-		slots: make(chan struct{}, opts.MaxChecks),
+		slots: make(chan struct{}, opts.MaxChecks), users: map[[2]string]int{},
 	}
 	return http.HandlerFunc(p.route)
 }
@@ -131,15 +135,14 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request, token string) {
 				WithFix("Fill it in again; cookies must be allowed for this site.")))
 		return
 	}
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	default:
+	leave, ok := p.enter(form)
+	if !ok {
 		w.Header().Set("Retry-After", "5")
 		p.render(w, http.StatusServiceUnavailable, "connect.html", p.formPage(form, newCSRF(w, r), typed(form, r),
 			domain.Errorf(domain.CodeUnavailable, "Too many people are connecting just now.").WithFix("Try again in a moment.")))
 		return
 	}
+	defer leave()
 	account, callback, err := p.connect.Complete(r.Context(), token, submitted(form, r))
 	if err != nil {
 		p.again(w, r, form, err)
@@ -151,6 +154,34 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request, token string) {
 		return
 	}
 	p.render(w, http.StatusOK, "done.html", p.donePage(form, account))
+}
+
+// maxUserChecks bounds the checks of one user at a time: the user names the
+// address that is called, and one that hangs must not hold every place.
+const maxUserChecks = 2
+
+// enter takes a place for a check; leave gives it back.
+func (p *pages) enter(form *connect.Form) (leave func(), ok bool) {
+	user := [2]string{form.Account.ProjectID, form.Account.UserID}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users[user] >= maxUserChecks {
+		return nil, false
+	}
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		return nil, false
+	}
+	p.users[user]++
+	return func() {
+		<-p.slots
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.users[user]--; p.users[user] == 0 {
+			delete(p.users, user)
+		}
+	}, true
 }
 
 // again shows the form once more with what was wrong. A link that was used up

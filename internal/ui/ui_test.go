@@ -40,7 +40,7 @@ type site struct {
 	project string
 	browser *http.Client
 	later   atomic.Int64 // nanoseconds that the clock is ahead
-	// When set, a check tells held and waits for hold.
+	// When set, each check tells held and waits for hold.
 	held, hold chan struct{}
 }
 
@@ -52,7 +52,7 @@ func newSite(t *testing.T) *site {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 		if s.hold != nil {
-			close(s.held)
+			s.held <- struct{}{}
 			<-s.hold
 		}
 	}))
@@ -281,6 +281,38 @@ func TestBusy(t *testing.T) {
 	close(s.hold)
 	if p := <-done; p.Status != 200 {
 		t.Errorf("the first: %d %s", p.Status, p.Text)
+	}
+}
+
+// One user's checks that do not end leave places for others.
+func TestBusyUser(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.hold, s.held = make(chan struct{}), make(chan struct{})
+	_, again := s.begin("jane", "")
+	third := s.open(again).fill("acme", goodKey)
+	done := make(chan page)
+	check := func(user string) {
+		_, address := s.begin(user, "")
+		form := s.open(address).fill("acme", goodKey)
+		go func() { done <- s.send(address, form) }()
+		<-s.held
+	}
+	check("jane")
+	check("jane")
+	if p := s.send(again, third); p.Status != 503 || p.Header.Get("Retry-After") == "" {
+		t.Errorf("one more of the user: %d %s", p.Status, p.Text)
+	}
+	check("john")
+	close(s.hold)
+	for range 3 {
+		if p := <-done; p.Status != 200 {
+			t.Errorf("%d %s", p.Status, p.Text)
+		}
+	}
+	go func() { <-s.held }()
+	if p := s.send(again, third); p.Status != 200 {
+		t.Errorf("afterwards: %d %s", p.Status, p.Text)
 	}
 }
 
