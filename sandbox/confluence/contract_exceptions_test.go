@@ -37,6 +37,21 @@ var exceptions = []exception{
 	},
 	{
 		file:   "openapi-v1.json",
+		reason: "the answer of copying a page is keyed by a media type with a charset, which no other is",
+		apply: func(_ *testing.T, doc *openapi3.T) {
+			for _, item := range doc.Paths.Map() {
+				for _, op := range item.Operations() {
+					for _, res := range op.Responses.Map() {
+						if m := res.Value.Content["application/json;charset=UTF-8"]; m != nil {
+							res.Value.Content["application/json"] = m
+						}
+					}
+				}
+			}
+		},
+	},
+	{
+		file:   "openapi-v1.json",
 		reason: "the schema of multipart forms does not say that it is an object",
 		apply: func(_ *testing.T, doc *openapi3.T) {
 			for _, item := range doc.Paths.Map() {

@@ -1,5 +1,7 @@
 package confluence_test
 
+import "encoding/json"
+
 // driveAttachments calls everything that attachments have.
 func driveAttachments(s *site, page, post string) {
 	v1, v2 := "/wiki/rest/api/content/", "/wiki/api/v2"
@@ -58,4 +60,23 @@ func driveInline(s *site, page, post, footer string) {
 	}
 	s.must(200, "GET", "/wiki/rest/api/content/"+page+"/child/comment?location=resolved&expand=extensions.inlineProperties,extensions.resolution", nil)
 	s.must(204, "DELETE", v2+"/inline-comments/"+id, nil)
+}
+
+// driveLife calls everything that moves, copies, archives and restores.
+func driveLife(s *site, space string) {
+	v1, v2 := "/wiki/rest/api/content/", "/wiki/api/v2"
+	a, b := s.page(space, "Life A", "<p>1</p>"), s.page(space, "Life B", "<p>b</p>")
+	child := s.page(space, "Life child", "<p>c</p>", obj{"parentId": a})
+	s.must(200, "PUT", v2+"/pages/"+a, edit(a, "Life A", "<p>2</p>", 2))
+	s.must(200, "PUT", v1+b+"/move/before/"+a, nil)
+	s.must(200, "GET", v2+"/pages/"+a+"/descendants?depth=2&limit=1", nil)
+	s.must(200, "GET", v1+a+"/descendant?expand=page", nil)
+	s.must(200, "GET", v1+a+"/descendant/page?depth=all", nil)
+	s.must(200, "POST", v1+a+"/copy", obj{"destination": obj{"type": "parent_page", "value": b}, "pageTitle": "Life C", "copyLabels": true})
+	task := s.must(202, "POST", v1+a+"/pagehierarchy/copy", obj{"destinationPageId": b, "titleOptions": obj{"prefix": "P "}})
+	s.must(200, "GET", "/wiki/rest/api/longtask/"+task.str("id"), nil)
+	s.must(200, "POST", v1+a+"/version", obj{"operationKey": "restore", "params": obj{"versionNumber": 1, "message": "m"}})
+	s.must(204, "DELETE", v1+a+"/version/1", nil)
+	s.must(202, "POST", v1+"archive", obj{"pages": []obj{{"id": json.Number(child)}}})
+	s.must(202, "DELETE", v1+b+"/pageTree", nil)
 }

@@ -161,6 +161,7 @@ func TestContract(t *testing.T) {
 	driveAttachments(s, page, post)
 	driveTasks(s, space)
 	driveInline(s, page, post, comment)
+	driveLife(s, space)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label?name=urgent", nil)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label/mine", nil)
 	s.must(204, "DELETE", v2+"/footer-comments/"+comment, nil)

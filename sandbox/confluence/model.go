@@ -126,12 +126,6 @@ type user struct {
 	loc      *time.Location
 }
 
-type longTask struct {
-	id   string
-	name string
-	at   time.Time
-}
-
 // store is the whole state of a site. The Sandbox's lock guards it.
 type store struct {
 	nextID    int64

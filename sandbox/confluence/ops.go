@@ -240,11 +240,8 @@ func (st *store) checkMove(x *content, in changeIn) *apiError {
 
 // place publishes or restores x where needed and moves it to a new parent.
 func (st *store) place(x *content, in changeIn) {
-	wasPlaced := x.status == statusCurrent || x.status == statusArchived
-	if x.status != statusArchived {
-		x.status = statusCurrent
-	}
-	x.private = false
+	wasPlaced := x.status == statusCurrent
+	x.status, x.private = statusCurrent, false
 	if !x.typ.inTree() {
 		return
 	}
@@ -269,18 +266,7 @@ func (st *store) place(x *content, in changeIn) {
 func (st *store) trash(x *content, now time.Time) {
 	st.release(x)
 	if x.typ.inTree() {
-		kids := st.children[x.id]
-		delete(st.children, x.id)
-		st.detach(x)
-		for _, id := range kids {
-			k := st.contents[id]
-			k.parentID = x.parentID
-			st.attach(k)
-		}
-		x.parentID = 0
-		if sp := st.spaces[x.spaceID]; sp != nil && sp.homepageID == x.id {
-			sp.homepageID = 0
-		}
+		st.lift(x)
 	}
 	x.status = statusTrashed
 	x.index.at = now

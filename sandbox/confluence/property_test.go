@@ -67,6 +67,67 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				t.Fatalf("delete: %d %s", a.status, a.text)
 			}
 		},
+		"place": func(t *rapid.T) {
+			position := rapid.SampledFrom([]string{"before", "after", "append"}).Draw(t, "position")
+			a := m.call("PUT", "/wiki/rest/api/content/"+m.pick(t)+"/move/"+position+"/"+m.pick(t), nil)
+			if a.status != 200 && a.status != 400 && a.status != 404 {
+				t.Fatalf("move: %d %s", a.status, a.text)
+			}
+		},
+		"archive": func(t *rapid.T) {
+			a := m.call("POST", "/wiki/rest/api/content/archive", obj{"pages": []obj{{"id": m.pick(t)}, {"id": m.pick(t)}}})
+			if a.status != 202 && a.status != 400 {
+				t.Fatalf("archive: %d %s", a.status, a.text)
+			}
+		},
+		"copy": func(t *rapid.T) {
+			in := obj{"pageTitle": fewTitles.Draw(t, "title"), "destination": obj{"type": "parent_page", "value": m.pick(t)}}
+			if a := m.call("POST", "/wiki/rest/api/content/"+m.pick(t)+"/copy", in); a.status == 200 {
+				m.ids = append(m.ids, a.str("id"))
+				m.number[a.str("id")] = 1
+			} else if a.status != 400 && a.status != 404 {
+				t.Fatalf("copy: %d %s", a.status, a.text)
+			}
+		},
+		"copy tree": func(t *rapid.T) {
+			if len(m.Pages(m.key)) > 40 {
+				return // copies of copies would grow without end
+			}
+			in := obj{"destinationPageId": m.pick(t), "titleOptions": obj{"prefix": rapid.SampledFrom([]string{"", "a ", "b "}).Draw(t, "prefix")}}
+			if a := m.call("POST", "/wiki/rest/api/content/"+m.pick(t)+"/pagehierarchy/copy", in); a.status != 202 && a.status != 400 && a.status != 404 {
+				t.Fatalf("copy tree: %d %s", a.status, a.text)
+			}
+		},
+		"trash tree": func(t *rapid.T) {
+			if a := m.call("DELETE", "/wiki/rest/api/content/"+m.pick(t)+"/pageTree", nil); a.status != 202 && a.status != 400 && a.status != 404 {
+				t.Fatalf("page tree: %d %s", a.status, a.text)
+			}
+		},
+		"version": func(t *rapid.T) {
+			id, n := m.pick(t), rapid.IntRange(1, 4).Draw(t, "n")
+			path := "/wiki/rest/api/content/" + id + "/version"
+			if rapid.Bool().Draw(t, "restore") {
+				if a := m.call("POST", path, obj{"operationKey": "restore", "params": obj{"versionNumber": n, "message": "m"}}); a.status == 200 {
+					m.number[id]++
+				}
+			} else if a := m.call("DELETE", fmt.Sprintf("%s/%d", path, n), nil); a.status == 204 {
+				m.number[id]--
+			}
+		},
+		"file": func(t *rapid.T) {
+			name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name")
+			on := m.pick(t)
+			if _, err := m.Attach(on, m.me.AccountID, name, "", []byte("x")); err != nil {
+				return // the page is gone
+			}
+			seen := map[string]bool{}
+			for _, f := range m.Attachments(on) {
+				if seen[f.Name] {
+					t.Fatalf("page %s has two files called %s", on, f.Name)
+				}
+				seen[f.Name] = true
+			}
+		},
 		"label": func(t *rapid.T) {
 			method := rapid.SampledFrom([]string{"POST", "DELETE"}).Draw(t, "method")
 			path := "/wiki/rest/api/content/" + m.pick(t) + "/label"

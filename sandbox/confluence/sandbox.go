@@ -45,6 +45,10 @@ type Options struct {
 	V1Removed bool
 	// IndexLag is how long a change stays invisible to search. Default 0.
 	IndexLag time.Duration
+	// TaskTime is for how long long tasks (copying a tree, archiving, deleting a
+	// space, converting a body) are told to be running, though their work is done at
+	// once. Default 0: they are finished when first asked for.
+	TaskTime time.Duration
 	// MaxContents and MaxStored bound the site: pages, blog posts, comments and
 	// attachments together, and the bytes of all their versions. A write beyond them
 	// is refused with 507. Default 250,000 and 1 GiB.

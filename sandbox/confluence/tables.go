@@ -28,6 +28,7 @@ func v1Tables() []map[string]endpoint {
 		peopleRoutes(),
 		auditRoutes(),
 		spaceAccessRoutesV1(),
+		lifeRoutesV1(),
 	}
 }
 

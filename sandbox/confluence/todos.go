@@ -292,6 +292,9 @@ func (c *call) updateTask() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.editable(f.x); err != nil {
+		return nil, notFound("Cannot find a task with id [%d]", f.o.id)
+	}
 	if in.Status == f.o.status() {
 		return f.show(format), nil
 	}

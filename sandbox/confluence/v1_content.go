@@ -182,23 +182,6 @@ func (c *call) visibleOnes(ids []int64) []*content {
 	return rows
 }
 
-func (c *call) getDescendantsV1() (any, *apiError) {
-	typ := c.r.PathValue("type")
-	c.rlock()
-	x, err := c.contentV1()
-	if err != nil {
-		return nil, err
-	}
-	var rows []*content
-	for _, id := range c.st.order {
-		k := c.st.contents[id]
-		if string(k.typ) == typ && k.status == statusCurrent && c.st.visible(k, c.me) && (c.st.under(k, x.id) || k.containerID == x.id) {
-			rows = append(rows, k)
-		}
-	}
-	return c.showAll(rows)
-}
-
 type contentInV1 struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`

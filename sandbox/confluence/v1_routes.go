@@ -2,7 +2,6 @@ package confluence
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,21 +32,21 @@ func v1Routes() map[string]endpoint {
 // v1RemovedRoutes are the calls that left the document but not every site.
 func v1RemovedRoutes() map[string]endpoint {
 	return map[string]endpoint{
-		"GET /content":                        (*call).listContentV1,
-		"POST /content":                       (*call).createContentV1,
-		"GET /content/{id}":                   (*call).getContentV1,
-		"PUT /content/{id}":                   (*call).updateContentV1,
-		"DELETE /content/{id}":                (*call).deleteContentV1,
-		"GET /content/{id}/label":             (*call).getContentLabels,
-		"GET /content/{id}/history":           (*call).getHistoryV1,
-		"GET /content/{id}/version":           (*call).getVersionsV1,
-		"GET /content/{id}/child":             (*call).getChildrenV1,
-		"GET /content/{id}/child/{type}":      (*call).getChildTypeV1,
-		"GET /content/{id}/descendant/{type}": (*call).getDescendantsV1,
-		"GET /space":                          (*call).listSpacesV1,
-		"GET /space/{key}":                    (*call).getSpaceV1,
-		"GET /space/{key}/content":            (*call).spaceContentV1,
-		"GET /space/{key}/content/{type}":     (*call).spaceContentV1,
+		"GET /content":                       (*call).listContentV1,
+		"POST /content":                      (*call).createContentV1,
+		"GET /content/{id}":                  (*call).getContentV1,
+		"PUT /content/{id}":                  (*call).updateContentV1,
+		"DELETE /content/{id}":               (*call).deleteContentV1,
+		"GET /content/{id}/label":            (*call).getContentLabels,
+		"GET /content/{id}/history":          (*call).getHistoryV1,
+		"GET /content/{id}/version":          (*call).getVersionsV1,
+		"GET /content/{id}/child":            (*call).getChildrenV1,
+		"GET /content/{id}/child/{type}":     (*call).getChildTypeV1,
+		"GET /content/{id}/version/{number}": (*call).getVersionV1,
+		"GET /space":                         (*call).listSpacesV1,
+		"GET /space/{key}":                   (*call).getSpaceV1,
+		"GET /space/{key}/content":           (*call).spaceContentV1,
+		"GET /space/{key}/content/{type}":    (*call).spaceContentV1,
 	}
 }
 
@@ -182,13 +181,7 @@ func (c *call) deleteSpace() (any, *apiError) {
 	}
 	c.spaceGone(sp)
 	c.st.removeSpace(sp)
-	if len(c.st.tasks) >= maxTasks {
-		clear(c.st.tasks)
-	}
-	t := longTask{id: itoa(c.st.newID()), name: "com.atlassian.confluence.remove.space.longrunning.task", at: c.now()}
-	c.st.tasks[t.id] = t
-	c.status = http.StatusAccepted
-	return v1Task{ARI: "ari:cloud:confluence:" + c.cloudID + ":long-running-task/" + t.id, ID: t.id, Links: v1TaskLinks{Status: "/rest/api/longtask/" + t.id}}, nil
+	return c.startTask("com.atlassian.confluence.remove.space.longrunning.task", "Space deletion completed", nil), nil
 }
 
 type v1Message struct {
@@ -197,31 +190,23 @@ type v1Message struct {
 }
 
 type v1TaskStatus struct {
-	ARI        string      `json:"ari"`
-	ID         string      `json:"id"`
-	Name       v1TaskName  `json:"name"`
-	Elapsed    int64       `json:"elapsedTime"`
-	Percentage int         `json:"percentageComplete"`
-	Successful bool        `json:"successful"`
-	Finished   bool        `json:"finished"`
-	Messages   []v1Message `json:"messages"`
-	Status     string      `json:"status"`
-	Errors     []v1Message `json:"errors"`
-	Links      v1Links     `json:"_links"`
+	ARI        string         `json:"ari"`
+	ID         string         `json:"id"`
+	Name       v1TaskName     `json:"name"`
+	Elapsed    int64          `json:"elapsedTime"`
+	Percentage int            `json:"percentageComplete"`
+	Successful bool           `json:"successful"`
+	Finished   bool           `json:"finished"`
+	Messages   []v1Message    `json:"messages"`
+	Status     string         `json:"status"`
+	Errors     []v1Message    `json:"errors"`
+	Details    *v1TaskDetails `json:"additionalDetails,omitempty"`
+	Links      v1Links        `json:"_links"`
 }
 
 type v1TaskName struct {
 	Key  string   `json:"key"`
 	Args []string `json:"args"`
-}
-
-func (c *call) showTask(t longTask) v1TaskStatus {
-	return v1TaskStatus{
-		ARI: "ari:cloud:confluence:" + c.cloudID + ":long-running-task/" + t.id, ID: t.id, Name: v1TaskName{Key: t.name, Args: []string{}},
-		Elapsed: c.now().Sub(t.at).Milliseconds(), Percentage: 100, Successful: true, Finished: true, Status: "Finished",
-		Messages: []v1Message{{Translation: "Space deletion completed", Args: []string{}}}, Errors: []v1Message{},
-		Links: v1Links{Self: c.base + "/wiki/rest/api/longtask/" + t.id},
-	}
 }
 
 func (c *call) longTask() (any, *apiError) {

@@ -262,7 +262,7 @@ func (c *call) updateTitle() (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if in.Status != x.status {
+	if in.Status != statusCurrent && in.Status != statusDraft || in.Status != x.status {
 		return nil, badRequest("status must be the page's own: %s", x.status)
 	}
 	ch := changeIn{title: in.Title, status: in.Status, number: x.current().number + 1, authorID: c.me.AccountID}
