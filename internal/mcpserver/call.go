@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -26,25 +25,20 @@ const fieldState = "state"
 // answer is the middleware by which one SDK server serves every session: it
 // takes over tools/list and tools/call.
 func (s *Server) answer(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx context.Context, method string, req mcp.Request) (res mcp.Result, err error) {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		if method != methodToolsList && method != methodToolsCall {
 			return next(ctx, method, req)
 		}
-		defer func() {
-			if p := recover(); p != nil {
-				s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in an MCP request",
-					slog.String("method", method), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-				res, err = nil, rpcError(codeInternal, "internal error")
-			}
-		}()
 		f, err := s.flightOf(ctx, req.GetExtra())
 		if err != nil {
 			return nil, rpcErrorOf(err)
 		}
-		if r, ok := req.(*mcp.CallToolRequest); ok {
-			return s.call(ctx, f, r)
-		}
-		return s.list(f, req)
+		return s.safely(ctx, method, func() (mcp.Result, error) {
+			if r, ok := req.(*mcp.CallToolRequest); ok {
+				return s.call(ctx, f, r)
+			}
+			return s.list(f, req)
+		})
 	}
 }
 

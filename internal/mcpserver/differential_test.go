@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,60 @@ func TestCachedListDiffersInNothing(t *testing.T) {
 		t.Errorf("answers and refusals of both eras should come up: %v", seen)
 	}
 }
+
+// A plain call is answered only where and as the SDK would: an id that is
+// spelled with an escape takes the long way, and the answer must not differ.
+func TestDirectCallDiffersInNothing(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("differential")
+	id := e.session(p, direct)
+	h := e.mcp.Handler()
+	client := e.modern(id, key)
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		tool := rapid.SampledFrom([]string{"TEST_ECHO", "TEST_ECHO", "TEST_FAIL", "TEST_PANIC", "TEST_CONFIRM", "TEST_VERBATIM", "TEST_REGION", "TEST_MISSING", ""}).Draw(t, "tool")
+		args := rapid.SampledFrom([]string{
+			`{"text":"<b>hi</b> & \u2028 \"you\""}`, ` { "text" : "hi" } `, `{"text":1}`, `{}`, `null`, `[]`, `"x"`,
+			`{"text":` + strings.Repeat("[", 1001) + strings.Repeat("]", 1001) + `}`,
+		}).Draw(t, "arguments")
+		c := client.named("tools/call", tool)
+		params := map[string]string{"name": fmt.Sprintf("%q", tool), "arguments": args}
+		params["_meta"] = mutate(t, "meta", map[string]string{
+			"io.modelcontextprotocol/protocolVersion":    `"2026-07-28"`,
+			"io.modelcontextprotocol/clientCapabilities": rapid.SampledFrom([]string{`{}`, `{"elicitation":{}}`, `{"elicitation":{"url":{}}}`, `{"roots":{}}`}).Draw(t, "capabilities"),
+			"io.modelcontextprotocol/clientInfo":         `{"name":"t","version":"1"}`,
+		}, "io.modelcontextprotocol/logLevel", "progressToken")
+		message := map[string]string{"jsonrpc": `"2.0"`, "method": `"tools/call"`}
+		message["params"] = mutate(t, "params", params, "_meta", "requestState", "inputResponses")
+		if name := rapid.SampledFrom([]string{"", "", "", "Mcp-Method", "Mcp-Name", "Last-Event-Id", "Accept"}).Draw(t, "header"); name != "" {
+			c = c.with(name, rapid.SampledFrom([]string{"", "tools/list", "application/json", "TEST_FAIL"}).Draw(t, "header value"))
+		}
+		body := mutate(t, "message", message)
+		if strings.Contains(body, `"id"`) {
+			return // a drawn id: only ours are compared
+		}
+		with := func(id string) answer { return serve(h, c, `{"id":`+id+`,`+strings.TrimPrefix(body, "{")) }
+		short, long := with(`"a"`), with(`"\u0061"`)
+		seen[fmt.Sprint(short.status, " ", strings.Contains(short.body, `"isError":true`), strings.Contains(short.body, "input_required"))]++
+		if short.status != long.status {
+			t.Fatalf("%s: %d, the long way %d\n%.300s\n%.300s", body, short.status, long.status, short.body, long.body)
+		}
+		if a, b := drawn.ReplaceAllString(payload(short.body), "*"), drawn.ReplaceAllString(payload(long.body), "*"); a != b {
+			t.Fatalf("%s:\n%.600s\nthe long way:\n%.600s", body, a, b)
+		}
+		for _, name := range []string{"Content-Type", "Cache-Control", "X-Content-Type-Options"} {
+			if a, b := short.header.Get(name), long.header.Get(name); a != b {
+				t.Fatalf("%s: %s: %q, the long way %q", body, name, a, b)
+			}
+		}
+	})
+	if len(seen) < 4 {
+		t.Errorf("results, failures, questions and refusals should come up: %v", seen)
+	}
+}
+
+// drawn is what differs from call to call: ids, and the state of a question.
+var drawn = regexp.MustCompile(`log_[A-Za-z0-9_-]+|"requestState":"[^"]*"|"elicitationId":"[^"]*"`)
 
 // payload is the last message of an answer, whatever its framing.
 func payload(body string) string {

@@ -238,6 +238,10 @@ func (s *Server) serveModern(w *stream, r *http.Request, f *flight, msg frame, b
 	if msg.method == methodToolsCall && !s.headersAgree(w, r, f, msg) {
 		return
 	}
+	if req, ok := plainModernCall(msg, r.Header); ok {
+		s.serveCall(r.Context(), w, f, msg, req)
+		return
+	}
 	switch {
 	case msg.method == methodListen:
 		s.serveEvents(w, r, f, s.modernSSE)

@@ -29,8 +29,8 @@ type toolList struct {
 
 // lists keeps marshalled lists by the key of their tool set.
 type lists struct {
-	ttl     time.Duration
-	version string
+	ttl  time.Duration
+	self *mcp.Implementation
 
 	mu  sync.Mutex
 	all map[string]*toolList
@@ -80,7 +80,7 @@ func (ls *lists) build(tools []*catalog.Tool) (*toolList, error) {
 		return nil, fmt.Errorf("mcpserver: marshal the tool list: %w", err)
 	}
 	res.ResultType = "complete"
-	res.Meta = map[string]any{metaServerInfo: implementation(ls.version)}
+	res.Meta = map[string]any{metaServerInfo: ls.self}
 	if l.modern, err = marshal(res); err != nil {
 		return nil, fmt.Errorf("mcpserver: marshal the tool list: %w", err)
 	}
@@ -142,10 +142,16 @@ func answerList(w http.ResponseWriter, id json.RawMessage, result []byte) {
 	_, _ = w.Write(b)
 }
 
+// plain says whether a request can be answered without the SDK, as far as its
+// frame tells.
+func (f frame) plain(h http.Header) bool {
+	return f.version == "2.0" && f.plainID() && len(h.Values("Last-Event-ID")) == 0
+}
+
 // plainList says whether a message is a tools/list request that needs nothing
 // but the list. Whatever is odd about a message, the SDK shall say.
 func plainList(f frame, h http.Header) (params map[string]json.RawMessage, ok bool) {
-	if f.method != methodToolsList || f.version != "2.0" || !f.plainID() || len(h.Values("Last-Event-ID")) > 0 {
+	if f.method != methodToolsList || !f.plain(h) {
 		return nil, false
 	}
 	if len(f.params) == 0 {
@@ -170,15 +176,21 @@ func plainModernList(f frame, h http.Header) bool {
 	if !ok || h.Get("Mcp-Method") != methodToolsList {
 		return false
 	}
-	meta, ok := object(params["_meta"])
-	if !ok {
-		return false
+	_, ok = plainMeta(params["_meta"], h)
+	return ok
+}
+
+// plainMeta reads a _meta of the modern era that is as it must be and asks for
+// no event stream.
+func plainMeta(raw json.RawMessage, h http.Header) (meta map[string]json.RawMessage, ok bool) {
+	if meta, ok = object(raw); !ok {
+		return nil, false
 	}
 	for name, value := range meta {
 		switch name {
 		case metaVersion:
 			if string(value) != `"`+modernVersion+`"` {
-				return false
+				return nil, false
 			}
 		case metaCapabilities, metaClientInfo:
 			// The SDK reads these into its types: let its own types judge.
@@ -187,12 +199,12 @@ func plainModernList(f frame, h http.Header) bool {
 				into = &mcp.Implementation{}
 			}
 			if _, isObject := object(value); !isObject || json.Unmarshal(value, into) != nil {
-				return false
+				return nil, false
 			}
 		case "progressToken", metaLogLevel:
-			return false // answered as an event stream
+			return nil, false // answered as an event stream
 		}
 	}
-	return meta[metaVersion] != nil && meta[metaCapabilities] != nil &&
+	return meta, meta[metaVersion] != nil && meta[metaCapabilities] != nil &&
 		strings.EqualFold(h.Get("MCP-Protocol-Version"), modernVersion)
 }

@@ -100,7 +100,7 @@ var (
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{opts: opts, streams: map[*flight]context.CancelCauseFunc{}, closing: make(chan struct{})}
-	s.lists.ttl, s.lists.version = opts.ListTTL, opts.Version
+	s.lists.ttl, s.lists.self = opts.ListTTL, implementation(opts.Version)
 	s.limits = limits{calls: opts.MaxCalls, streams: opts.MaxStreams, all: opts.MaxAllStreams}
 
 	modern := s.newSDKServer()
