@@ -22,6 +22,7 @@ type call struct {
 	q    url.Values
 	base string
 	v1   bool
+	from *principal // who called the gateway; nil at the site host
 
 	status   int // of a success; 200 when 0
 	unlocker func()
@@ -55,7 +56,8 @@ func (s *Sandbox) front() http.Handler {
 	mux.HandleFunc("GET /_edge/tenant_info", s.tenantInfo)
 	s.pagesHTML(mux)
 	s.downloads(mux)
-	return s.outer(mux)
+	s.mountAuth(mux)
+	return s.outer(s.gateway(mux))
 }
 
 // outer marks every answer and applies faults.
@@ -77,7 +79,7 @@ func (s *Sandbox) serve(e endpoint, v1 bool) http.Handler { return s.serveUpTo(e
 // serveUpTo takes request bodies of up to most bytes.
 func (s *Sandbox) serveUpTo(e endpoint, v1 bool, most int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Sandbox: s, w: w, r: r, v1: v1, base: s.opts.BaseURL}
+		c := &call{Sandbox: s, w: w, r: r, v1: v1, base: s.opts.BaseURL, from: principalOf(r)}
 		if c.base == "" {
 			c.base = requestBase(r)
 		}
@@ -89,6 +91,7 @@ func (s *Sandbox) serveUpTo(e endpoint, v1 bool, most int) http.Handler {
 		if s.opts.Logger != nil {
 			s.opts.Logger.DebugContext(r.Context(), "sandbox request", "method", r.Method, "path", r.URL.Path, "failed", err != nil)
 		}
+		c.charge(out)
 		c.answer(out, err)
 	})
 }
@@ -113,7 +116,17 @@ func (c *call) run(e endpoint) (any, *apiError) {
 }
 
 func (c *call) authenticate() *apiError {
-	if email, token, ok := c.r.BasicAuth(); ok {
+	if c.from != nil {
+		c.mu.RLock()
+		c.me = c.st.users[c.from.account]
+		c.mu.RUnlock()
+		if err := c.admit(); err != nil {
+			return err
+		}
+	} else if email, token, ok := c.r.BasicAuth(); ok {
+		if c.scopedTokenUsed(token) {
+			return &apiError{status: http.StatusUnauthorized, html: tomcatPage}
+		}
 		key := credential(email, token)
 		c.mu.RLock()
 		c.me = c.st.users[c.st.tokens[key]]
@@ -127,6 +140,9 @@ func (c *call) authenticate() *apiError {
 	}
 	return notFound("Not Found")
 }
+
+// tomcatPage is what the site host says to a scoped API token.
+const tomcatPage = `<!doctype html><html lang="en"><head><title>HTTP Status 401 – Unauthorized</title></head><body><h1>HTTP Status 401 – Unauthorized</h1></body></html>`
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
@@ -199,20 +215,27 @@ func (c *call) decode(v any) *apiError {
 
 // unknown answers paths that the API does not have, and methods that a path does not have.
 func unknown(mux *http.ServeMux) endpoint {
-	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
 	return func(c *call) (any, *apiError) {
-		for _, m := range methods {
-			probe := &http.Request{Method: m, URL: c.r.URL, Host: c.r.Host}
-			if _, pattern := mux.Handler(probe); strings.HasPrefix(pattern, m+" ") {
-				return nil, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "NotImplementedServiceException",
-					"Request method '%s' is not supported", c.r.Method)
-			}
+		if servesOther(mux, c.r) {
+			return nil, refuse(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "NotImplementedServiceException",
+				"Request method '%s' is not supported", c.r.Method)
 		}
 		if c.v1 {
 			return nil, notFound("null for uri: %s", c.r.URL.Path)
 		}
 		return nil, notFound("Not Found")
 	}
+}
+
+// servesOther says whether the path of a request is served for another method.
+func servesOther(mux *http.ServeMux, r *http.Request) bool {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(probe); strings.HasPrefix(pattern, m+" ") {
+			return true
+		}
+	}
+	return false
 }
 
 func gone(*call) (any, *apiError) {

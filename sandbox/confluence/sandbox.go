@@ -56,6 +56,10 @@ type Options struct {
 	// MaxAttachment is the largest file, in bytes, that may be attached. A larger
 	// one is refused with 413. Default 100 MiB, as in the cloud.
 	MaxAttachment int
+	// Quota is how many points an OAuth app may spend in an hour at the gateway,
+	// Burst how many calls one app or token may make in a second. Default 65,000
+	// points and no limit of calls.
+	Quota, Burst int
 }
 
 // Sandbox is one Confluence site. It is safe for concurrent use.
@@ -65,6 +69,8 @@ type Sandbox struct {
 	handler http.Handler
 	// mediaKey signs the addresses under which files can be fetched.
 	mediaKey []byte
+
+	auth *authority
 
 	mu sync.RWMutex
 	st store
@@ -92,7 +98,10 @@ func New(o Options) *Sandbox {
 	if o.MaxAttachment <= 0 {
 		o.MaxAttachment = maxFile
 	}
-	s := &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site)}
+	if o.Quota <= 0 {
+		o.Quota = defaultQuota
+	}
+	s := &Sandbox{opts: o, auth: newAuthority(), mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site)}
 	s.st = newStore(o.MaxContents, o.MaxStored)
 	s.handler = s.front()
 	if o.Seed {
@@ -101,7 +110,10 @@ func New(o Options) *Sandbox {
 	return s
 }
 
-// Handler serves the site host: everything below /wiki and /_edge/tenant_info.
+// Handler serves the site host, that is everything below /wiki and
+// /_edge/tenant_info, and the hosts of OAuth: the gateway below
+// /ex/confluence/{cloudId}, /authorize, /oauth/token and
+// /oauth/token/accessible-resources. It does not look at the request's host.
 func (s *Sandbox) Handler() http.Handler { return s.handler }
 
 // CloudID is the site's cloud id, as /_edge/tenant_info tells it.

@@ -213,6 +213,9 @@ var (
 
 // spaceToRun gets the space of the path for those who administer it. The lock is held.
 func (c *call) spaceToRun() (*space, *apiError) {
+	if c.from != nil && c.from.app != "" && strings.Contains(c.r.URL.Path, "/permission") {
+		return nil, forbidden("Apps cannot access this resource")
+	}
 	sp, err := c.spaceByKey()
 	if err != nil {
 		return nil, err
