@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -81,10 +82,11 @@ func (s *Server) serveCall(ctx context.Context, w *stream, f *flight, msg frame,
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-cache, no-transform")
-	w.WriteHeader(status)
 	b := make([]byte, 0, len(body)+len(msg.id)+40)
 	b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), msg.id...), member...)
 	b = append(append(b, body...), '}')
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
 	_, _ = w.Write(b)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -132,14 +133,15 @@ func answerList(w http.ResponseWriter, id json.RawMessage, result []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Content-Type-Options", "nosniff")
+	head := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
+	head = append(head, `,"result":`...)
+	h.Set("Content-Length", strconv.Itoa(len(head)+len(result)+1))
 	w.WriteHeader(http.StatusOK)
-	b := make([]byte, 0, len(result)+len(id)+40)
-	b = append(b, `{"jsonrpc":"2.0","id":`...)
-	b = append(b, id...)
-	b = append(b, `,"result":`...)
-	b = append(b, result...)
-	b = append(b, '}')
-	_, _ = w.Write(b)
+	for _, part := range [][]byte{head, result, {'}'}} { // the list is large: it is not copied
+		if _, err := w.Write(part); err != nil {
+			return
+		}
+	}
 }
 
 // plain says whether a request can be answered without the SDK, as far as its

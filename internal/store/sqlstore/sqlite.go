@@ -157,7 +157,12 @@ func (p *sqlitePool) exec(ctx context.Context, query string, args []any) (int64,
 
 func (p *sqlitePool) query(ctx context.Context, query string, args []any) (rows, error) {
 	if stmt := p.rstmts[query]; stmt != nil {
-		return stmt.QueryContext(ctx, args...)
+		// These read a row or a few by key. To watch for the caller's leaving takes
+		// two goroutines a statement, which cost more than the reading.
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return stmt.QueryContext(context.WithoutCancel(ctx), args...)
 	}
 	return p.r.QueryContext(ctx, query, args...)
 }
