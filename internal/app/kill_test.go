@@ -28,7 +28,7 @@ func binary(t *testing.T) string {
 		t.Fatalf("building the program needs the go command: %v", err)
 	}
 	name := filepath.Join(t.TempDir(), "sluice")
-	cmd := exec.CommandContext(t.Context(), tool, "build", "-o", name, "../../cmd/sluice")
+	cmd := exec.CommandContext(t.Context(), tool, "build", "-buildvcs=false", "-ldflags=-s -w", "-o", name, "../../cmd/sluice")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
@@ -109,7 +109,7 @@ func TestKilledRouterLosesNothing(t *testing.T) {
 		}
 		return out, nil
 	}
-	const enough = 150
+	const enough = 1000
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
