@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
@@ -96,7 +97,8 @@ func (s *Service) choice(h *Handle, toolkitSlug string) connect.Choice {
 	}
 }
 
-// accounts gives the user's accounts by toolkit, newest first.
+// accounts gives the user's accounts by toolkit, newest first; of very many, the
+// active ones before the others.
 func (s *Service) accounts(ctx context.Context, h *Handle, toolkits []*toolkit.Toolkit) (map[string][]domain.ConnectedAccount, error) {
 	f := store.AccountFilter{UserIDs: []string{h.UserID}}
 	for _, tk := range toolkits {
@@ -110,7 +112,15 @@ func (s *Service) accounts(ctx context.Context, h *Handle, toolkits []*toolkit.T
 	if len(f.Toolkits) > 100 {
 		f.Toolkits = nil // fewer words for the database than the list would be
 	}
-	all, _, err := s.opts.Connect.Accounts(ctx, h.ProjectID, f, store.Page{Limit: maxListed})
+	all, total, err := s.opts.Connect.Accounts(ctx, h.ProjectID, f, store.Page{Limit: maxListed})
+	if err == nil && total > len(all) {
+		// Mostly links that nobody opened: they must not hide what is connected.
+		f.Statuses = []domain.AccountStatus{domain.AccountActive}
+		var active []domain.ConnectedAccount
+		active, _, err = s.opts.Connect.Accounts(ctx, h.ProjectID, f, store.Page{Limit: maxListed})
+		all = slices.DeleteFunc(all, func(a domain.ConnectedAccount) bool { return a.Status == domain.AccountActive })
+		all = append(active, all...)
+	}
 	if err != nil {
 		return nil, err
 	}
