@@ -219,18 +219,7 @@ func (s *server) sessionCall(ctx context.Context, id string, call session.Call) 
 	if err != nil {
 		return sessionAnswer{}, err
 	}
-	return sessionAnswer{Data: dataOf(a), Error: errorOf(a), LogID: a.LogID}, nil
-}
-
-// dataOf gives the answer's data; a verbatim tool's is what it structured.
-func dataOf(a *execute.Answer) object {
-	switch {
-	case len(a.Data) > 0:
-		return object(a.Data)
-	case len(a.Structured) > 0 && a.Structured[0] == '{':
-		return object(a.Structured)
-	}
-	return nil
+	return sessionAnswer{Data: object(a.Object()), Error: errorOf(a), LogID: a.LogID}, nil
 }
 
 // errorOf gives the answer's error, or nil. A question to the person cannot be

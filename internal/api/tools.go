@@ -342,5 +342,5 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 	if err != nil {
 		return executeToolOut{}, err
 	}
-	return executeToolOut{Data: dataOf(a), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID}, nil
+	return executeToolOut{Data: object(a.Object()), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID}, nil
 }

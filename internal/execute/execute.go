@@ -150,16 +150,38 @@ type Answer struct {
 	State string
 }
 
-// Envelope gives the answer as the wire's JSON object: data, error, log_id,
-// successful. Data is put in as it is.
-func (a *Answer) Envelope() json.RawMessage {
-	buf := make([]byte, 0, len(a.Data)+len(a.Error)+len(a.LogID)+64)
-	buf = append(buf, `{"data":`...)
-	if len(a.Data) == 0 {
-		buf = append(buf, "{}"...)
-	} else {
-		buf = append(buf, a.Data...)
+// Object gives the answer as one JSON object, for doors without content blocks:
+// Data, or of a tool that gave content instead what it structured, else its texts.
+func (a *Answer) Object() json.RawMessage {
+	switch {
+	case len(a.Data) > 0 && string(a.Data) != "{}":
+		return a.Data
+	case len(a.Structured) > 0:
+		return object(a.Structured)
 	}
+	var texts []string
+	for i := range a.Content {
+		if text := a.Content[i].Text; text != "" {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		return json.RawMessage("{}")
+	}
+	data, err := json.Marshal(map[string][]string{"content": texts})
+	if err != nil { // texts always marshal
+		return json.RawMessage("{}")
+	}
+	return data
+}
+
+// Envelope gives the answer as the wire's JSON object: data, error, log_id,
+// successful.
+func (a *Answer) Envelope() json.RawMessage {
+	data := a.Object()
+	buf := make([]byte, 0, len(data)+len(a.Error)+len(a.LogID)+64)
+	buf = append(buf, `{"data":`...)
+	buf = append(buf, data...)
 	buf = append(buf, `,"error":`...)
 	if a.Error == "" {
 		buf = append(buf, "null"...)

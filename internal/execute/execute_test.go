@@ -423,3 +423,32 @@ func TestObserve(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Doors without content blocks, REST and multi-execute, lose no answer of a tool
+// that gives content.
+func TestObject(t *testing.T) {
+	t.Parallel()
+	f := setup(t, nil)
+	f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	ran, err := f.Run(t.Context(), request("NOTES_VERBATIM", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+	text := []toolkit.Content{{Text: "one"}, {Blob: []byte{1}, MIME: "image/png"}, {Text: "two"}}
+	for want, a := range map[string]*execute.Answer{
+		`{"n":1}`:                   ran,
+		`{"id":"1"}`:                {Data: raw(`{"id":"1"}`), Content: text},
+		`{"s":2}`:                   {Data: raw(`{}`), Structured: raw(`{"s":2}`), Content: text},
+		`{"result":[1]}`:            {Data: raw(`{}`), Structured: raw(`[1]`)},
+		`{"content":["one","two"]}`: {Data: raw(`{}`), Content: text},
+		`{}`:                        {},
+	} {
+		if got := string(a.Object()); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := string(a.Envelope()); !strings.HasPrefix(got, `{"data":`+want+`,"error":`) {
+			t.Errorf("envelope %s, want %s in it", got, want)
+		}
+	}
+}

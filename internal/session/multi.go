@@ -106,7 +106,7 @@ func (s *Service) one(ctx context.Context, h *Handle, c Call, index int, item mu
 		res.Error = refusalText(err)
 		return res
 	}
-	res.Response, res.successful = envelope(answer), answer.Successful
+	res.Response, res.successful = answer.Envelope(), answer.Successful
 	if !answer.Successful {
 		res.Error = &answer.Error
 	}
@@ -133,29 +133,4 @@ func refusalText(err error) *string {
 		text = fmt.Sprintf("%s (%s)", text, id)
 	}
 	return &text
-}
-
-// envelope gives an item's answer. Verbatim tools have their content put into
-// the envelope's data, since here it has no other place.
-func envelope(a *execute.Answer) json.RawMessage {
-	if len(a.Structured) == 0 && len(a.Content) == 0 {
-		return a.Envelope()
-	}
-	c := *a
-	if len(a.Structured) > 0 {
-		c.Data = a.Structured
-		return c.Envelope()
-	}
-	var texts []string
-	for _, b := range a.Content {
-		if b.Text != "" {
-			texts = append(texts, b.Text)
-		}
-	}
-	if len(texts) > 0 && string(a.Data) == "{}" {
-		if data, err := json.Marshal(map[string]any{"content": texts}); err == nil {
-			c.Data = data
-		}
-	}
-	return c.Envelope()
 }
