@@ -191,30 +191,30 @@ type sessionAnswer struct {
 }
 
 func (s *server) sessionExecute(ctx context.Context, in *sessionExecuteIn) (sessionAnswer, error) {
-	if err := in.Body.Experimental.refuse(); err != nil {
-		return sessionAnswer{}, err
-	}
-	return s.sessionCall(ctx, in.SessionID, session.Call{
+	return s.sessionCall(ctx, in.SessionID, &in.Body.Experimental, session.Call{
 		Tool: in.Body.ToolSlug, Arguments: json.RawMessage(in.Body.Arguments), Account: in.Body.Account,
 		Door: execute.DoorRESTSession,
 	})
 }
 
 func (s *server) sessionExecuteMeta(ctx context.Context, in *sessionExecuteMetaIn) (sessionAnswer, error) {
-	if err := in.Body.Experimental.refuse(); err != nil {
-		return sessionAnswer{}, err
-	}
-	return s.sessionCall(ctx, in.SessionID, session.Call{
+	return s.sessionCall(ctx, in.SessionID, &in.Body.Experimental, session.Call{
 		Tool: in.Body.Slug, Arguments: json.RawMessage(in.Body.Arguments), Door: execute.DoorRESTMeta,
 	})
 }
 
-func (s *server) sessionCall(ctx context.Context, id string, call session.Call) (sessionAnswer, error) {
+func (s *server) sessionCall(ctx context.Context, id string, asked *experimentalIn, call session.Call) (sessionAnswer, error) {
 	h, err := s.open(ctx, id)
 	if err != nil {
 		return sessionAnswer{}, err
 	}
 	call.RequestID = callerOf(ctx).requestID
+	if err := asked.refuse(); err != nil {
+		return sessionAnswer{}, s.Execute.Refuse(ctx, execute.Request{
+			Principal: h.Principal, Session: &h.Session, Rules: h.Rules, Tool: call.Tool, Arguments: call.Arguments,
+			Account: call.Account, Door: call.Door, RequestID: call.RequestID,
+		}, err)
+	}
 	a, err := s.Sessions.Call(ctx, h, call)
 	if err != nil {
 		return sessionAnswer{}, err

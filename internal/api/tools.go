@@ -309,6 +309,19 @@ type executeToolBody struct {
 	CustomConnectionData object `json:"custom_connection_data,omitempty" doc:"Not offered yet"`
 }
 
+// refuse names an option that would otherwise be silently missing.
+func (b *executeToolBody) refuse() error {
+	switch {
+	case b.Text != "":
+		return notOfferedOption("text", "Give the tool's arguments instead.")
+	case !b.CustomAuthParams.empty():
+		return notOfferedOption("custom_auth_params", "Connect an account and name it, or its user.")
+	case !b.CustomConnectionData.empty():
+		return notOfferedOption("custom_connection_data", "Connect an account and name it, or its user.")
+	}
+	return nil
+}
+
 type executeToolOut struct {
 	Data       object  `json:"data"`
 	Error      *string `json:"error"`
@@ -322,23 +335,19 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 	if b == nil {
 		b = &executeToolBody{}
 	}
-	switch {
-	case b.Text != "":
-		return executeToolOut{}, notOfferedOption("text", "Give the tool's arguments instead.")
-	case !b.CustomAuthParams.empty():
-		return executeToolOut{}, notOfferedOption("custom_auth_params", "Connect an account and name it, or its user.")
-	case !b.CustomConnectionData.empty():
-		return executeToolOut{}, notOfferedOption("custom_connection_data", "Connect an account and name it, or its user.")
-	}
 	user := b.UserID
 	if user == "" {
 		user = b.EntityID
 	}
-	a, err := s.Execute.Run(ctx, execute.Request{
+	req := execute.Request{
 		Principal: c.principal, UserID: user, Tool: in.ToolSlug, Version: strings.TrimSpace(b.Version),
 		Arguments: json.RawMessage(b.Arguments), Account: b.ConnectedAccountID,
 		Door: execute.DoorREST, RequestID: c.requestID,
-	})
+	}
+	if err := b.refuse(); err != nil {
+		return executeToolOut{}, s.Execute.Refuse(ctx, req, err)
+	}
+	a, err := s.Execute.Run(ctx, req)
 	if err != nil {
 		return executeToolOut{}, err
 	}

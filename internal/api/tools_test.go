@@ -193,3 +193,23 @@ func TestAnswerAfterTheServersTime(t *testing.T) {
 		t.Errorf("%s", got.Raw)
 	}
 }
+
+// A call that is refused for an option leaves its record, as every call does.
+func TestRefusedOptionIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one := w.session(`{"user_id":"ann"}`)
+	for _, tt := range []struct{ door, path, body string }{
+		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","text":"the first note"}`},
+		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","custom_auth_params":{"x":"y"}}`},
+		{"rest_session", one + "/execute", `{"tool_slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
+		{"rest_meta", one + "/execute_meta", `{"slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
+	} {
+		e := w.want(400, "POST", tt.path, tt.body)
+		list, _, err := w.db.ListExecutions(t.Context(), w.project.ID, store.ExecutionFilter{}, store.Page{Limit: 1})
+		if err != nil || len(list) == 0 || list[0].Door != tt.door || list[0].UserID != "ann" || list[0].Tool != "NOTES_GET" ||
+			list[0].Outcome != domain.OutcomeRefused || list[0].RequestID != e.text("error.request_id") {
+			t.Errorf("%s %s: %+v, %v", tt.path, tt.body, list, err)
+		}
+	}
+}
