@@ -1,6 +1,6 @@
 // Package mcpserver is the MCP endpoint: it serves the tools of a router
-// session on /tool_router/{session}/mcp and, for one fixed session, on standard
-// input and output.
+// session on /tool_router/{session}/mcp. Standard input and output are carried
+// to it by the command line.
 //
 // Both eras of the protocol live on one address. A request whose
 // MCP-Protocol-Version is 2026-07-28 or newer is self-contained and served
