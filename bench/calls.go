@@ -44,8 +44,9 @@ func calls(ctx context.Context, binary, home string, n int) error {
 		n    int
 	}{
 		{"page read, straight to the sandbox", straight, n},
-		{"the same through MCP tools/call (2026-07-28)", modern(session, "tools/call", "CONFLUENCE_GET_PAGE_BY_ID", arguments, "successful"), n},
-		{"the same through REST execute in a session", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session/" + session.ID + "/execute", body: rest, header: jsonHeader, want: "log_id"}, n},
+		{"a request to the router for nothing (/healthz)", &request{method: http.MethodGet, url: r.url + "/healthz", want: "ok"}, n},
+		{"the page read through MCP tools/call (2026-07-28)", modern(session, "tools/call", "CONFLUENCE_GET_PAGE_BY_ID", arguments, "successful"), n},
+		{"the page read through REST execute in a session", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session/" + session.ID + "/execute", body: rest, header: jsonHeader, want: "log_id"}, n},
 		{"tools/list of 24 direct tools and the meta tools", modern(session, "tools/list", "", map[string]any{}, "CONFLUENCE_CREATE_PAGE"), n},
 		{"session create", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session", body: create, header: jsonHeader, want: "session_id"}, n / 4},
 	}

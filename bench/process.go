@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -43,39 +44,49 @@ func starts(ctx context.Context, binary, dir string) error {
 	return nil
 }
 
-// idle measures memory at rest, without and with 1,000 idle sessions that have
-// each listed their tools once over the handshake-free protocol.
-func idle(ctx context.Context, binary, home string) error {
-	r, err := start(ctx, binary, home)
-	if err != nil {
-		return err
-	}
-	s, err := r.Create(ctx, "bench", client.SessionOptions{Toolkits: []string{"confluence"}})
-	if err != nil {
-		return err
-	}
-	if err := modern(s, "tools/list", "", map[string]any{}, "COMPOSIO_SEARCH_TOOLS").send(ctx, newClient()); err != nil {
-		return err
-	}
-	rest, err := r.rss()
-	if err != nil {
-		return err
-	}
-	hc := newClient()
-	for i := range 1000 {
-		s, err := r.Create(ctx, fmt.Sprintf("user_%d", i), client.SessionOptions{Toolkits: []string{"confluence"}})
+// idle measures memory at rest, without and with the sandbox, and after 1,000
+// sessions have each listed their tools once over the handshake-free protocol.
+func idle(ctx context.Context, binary, dir string) error {
+	fmt.Print("\n| memory | VmRSS, RssAnon |\n|---|---|\n")
+	for _, with := range []struct {
+		name  string
+		flags []string
+	}{{"the router", nil}, {"the router and the sandbox", []string{"--sandbox"}}} {
+		r, err := launch(ctx, binary, filepath.Join(dir, fmt.Sprint(len(with.flags))), with.flags...)
 		if err != nil {
 			return err
 		}
-		if err := modern(s, "tools/list", "", map[string]any{}, "COMPOSIO_SEARCH_TOOLS").send(ctx, hc); err != nil {
+		hc := newClient()
+		if err := use(ctx, r, hc, "bench"); err != nil {
+			return err
+		}
+		time.Sleep(time.Second) // rest
+		rest, err := r.memory()
+		if err != nil {
+			return err
+		}
+		for i := range 1000 {
+			if err := use(ctx, r, hc, fmt.Sprintf("user_%d", i)); err != nil {
+				return err
+			}
+		}
+		after, err := r.memory()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s, one session used | %v |\n| %s, 1,000 sessions opened and listed | %v |\n", with.name, rest, with.name, after)
+		if err := r.stop(); err != nil {
 			return err
 		}
 	}
-	after, err := r.rss()
+	return nil
+}
+
+// use opens a session and lists its tools.
+func use(ctx context.Context, r *router, hc *http.Client, user string) error {
+	s, err := r.Create(ctx, user, client.SessionOptions{Toolkits: []string{"confluence"}})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| resident memory at rest, sandbox included | %.1f MB |\n", float64(rest)/1e6)
-	fmt.Printf("| the same after opening and listing 1,000 sessions | %.1f MB |\n", float64(after)/1e6)
-	return r.stop()
+	return modern(s, "tools/list", "", map[string]any{}, "COMPOSIO_SEARCH_TOOLS").send(ctx, hc)
 }

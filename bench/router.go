@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,9 +30,17 @@ type router struct {
 	*client.Client
 }
 
-// start runs the program and waits until it tells its addresses.
+// start runs the program with its sandbox and waits until it tells its addresses.
 func start(ctx context.Context, binary, home string) (*router, error) {
-	r := &router{cmd: exec.CommandContext(ctx, binary, "serve", "--sandbox", "--log-level", "warn")}
+	r, err := launch(ctx, binary, home, "--sandbox")
+	if err == nil && r.sandboxURL == "" {
+		return nil, errors.Join(errors.New("the sandbox did not start"), r.stop())
+	}
+	return r, err
+}
+
+func launch(ctx context.Context, binary, home string, flags ...string) (*router, error) {
+	r := &router{cmd: exec.CommandContext(ctx, binary, append([]string{"serve", "--log-level", "warn"}, flags...)...)}
 	r.cmd.Env = append(os.Environ(), "SLUICE_HOME="+home, "SLUICE_API_KEY="+benchKey, "SLUICE_ADDR=127.0.0.1:0")
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
@@ -55,7 +64,7 @@ func start(ctx context.Context, binary, home string) (*router, error) {
 			r.sandboxUser, r.sandboxPW = m[1], m[2]
 		}
 	}
-	if r.url == "" || r.sandboxURL == "" {
+	if r.url == "" {
 		return nil, fmt.Errorf("the router did not start: %w", r.cmd.Wait())
 	}
 	go io.Copy(io.Discard, out) //nolint:errcheck // ends with the process
@@ -70,18 +79,34 @@ func (r *router) stop() error {
 	return r.cmd.Wait()
 }
 
-// rss is the resident memory in bytes.
-func (r *router) rss() (int64, error) {
+// memory is what a process holds of the machine, in bytes.
+type memory struct {
+	resident int64
+	own      int64 // of that, what is not the program's own file in the page cache
+}
+
+func (m memory) String() string {
+	return fmt.Sprintf("%.1f MB, %.1f MB of it anonymous", float64(m.resident)/1e6, float64(m.own)/1e6)
+}
+
+// memory reads what the process holds now.
+func (r *router) memory() (m memory, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return m, err
 	}
-	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		return 0, fmt.Errorf("no VmRSS")
+	for name, into := range map[string]*int64{"VmRSS": &m.resident, "RssAnon": &m.own} {
+		found := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(status)
+		if found == nil {
+			return m, fmt.Errorf("no %s", name)
+		}
+		kb, err := strconv.ParseInt(string(found[1]), 10, 64)
+		if err != nil {
+			return m, err
+		}
+		*into = kb << 10
 	}
-	kb, err := strconv.ParseInt(string(m[1]), 10, 64)
-	return kb << 10, err
+	return m, nil
 }
 
 // request is a prepared HTTP request and what its answer must hold.
