@@ -52,6 +52,23 @@ var exceptions = []exception{
 	},
 	{
 		file:   "openapi-v1.json",
+		reason: "two paths of body conversion differ in the name of their parameter only, which no router can tell apart",
+		apply: func(t *testing.T, doc *openapi3.T) {
+			to, id := doc.Paths.Value("/wiki/rest/api/contentbody/convert/async/{to}"), doc.Paths.Value("/wiki/rest/api/contentbody/convert/async/{id}")
+			if to == nil || id == nil {
+				t.Fatal("the paths of body conversion are gone from the document")
+			}
+			for _, p := range id.Get.Parameters {
+				if p.Value.In == "path" {
+					p.Value.Name = "to"
+				}
+			}
+			to.Get = id.Get
+			doc.Paths.Delete("/wiki/rest/api/contentbody/convert/async/{id}")
+		},
+	},
+	{
+		file:   "openapi-v1.json",
 		reason: "the schema of multipart forms does not say that it is an object",
 		apply: func(_ *testing.T, doc *openapi3.T) {
 			for _, item := range doc.Paths.Map() {

@@ -80,3 +80,36 @@ func driveLife(s *site, space string) {
 	s.must(202, "POST", v1+"archive", obj{"pages": []obj{{"id": json.Number(child)}}})
 	s.must(202, "DELETE", v1+b+"/pageTree", nil)
 }
+
+// driveAudience calls everything that watches, favourites, views, templates and
+// conversions have.
+func driveAudience(s *site, page string) {
+	v1 := "/wiki/rest/api"
+	for _, what := range []string{"content/" + page, "space/MKT", "label/planning"} {
+		at := v1 + "/user/watch/" + what
+		s.unforged("POST", at)
+		s.must(200, "GET", at, nil)
+		if what != "label/planning" {
+			defer s.unforged("DELETE", at)
+		}
+	}
+	s.View(page, s.me.AccountID)
+	template := obj{"name": "T", "templateType": "page", "body": obj{"storage": storage("<p>x</p>")}, "space": obj{"key": "TPL"}}
+	s.space("TPL")
+	id := s.must(200, "POST", v1+"/template", template).str("templateId")
+	template["templateId"] = id
+	s.must(200, "PUT", v1+"/template", template)
+	async := s.must(200, "POST", v1+"/contentbody/convert/async/export_view", storage("<p>x</p>")).str("asyncId")
+	s.must(200, "POST", v1+"/contentbody/convert/async/export_view", obj{"value": "h1. x", "representation": "wiki"})
+	rel := "/relation/favourite/from/user/current/to/content"
+	s.must(200, "PUT", v1+rel+"/"+page, nil)
+	for _, p := range []string{
+		"/content/" + page + "/notification/child-created", "/content/" + page + "/notification/created", "/space/MKT/watch",
+		"/analytics/content/" + page + "/views?fromDate=2026-01-01T00:00:00Z", "/analytics/content/" + page + "/viewers", "/template/page?spaceKey=TPL&expand=body", "/template/" + id,
+		"/template/blueprint", "/contentbody/convert/async/" + async, rel, rel + "/" + page, "/relation/favourite/to/content/" + page + "/from/user",
+	} {
+		s.must(200, "GET", v1+p, nil)
+	}
+	s.must(204, "DELETE", v1+rel+"/"+page, nil)
+	s.must(204, "DELETE", v1+"/template/"+id, nil)
+}

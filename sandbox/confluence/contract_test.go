@@ -162,6 +162,7 @@ func TestContract(t *testing.T) {
 	driveTasks(s, space)
 	driveInline(s, page, post, comment)
 	driveLife(s, space)
+	driveAudience(s, page)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label?name=urgent", nil)
 	s.must(204, "DELETE", "/wiki/rest/api/content/"+page+"/label/mine", nil)
 	s.must(204, "DELETE", v2+"/footer-comments/"+comment, nil)

@@ -49,7 +49,7 @@ func cqlFields() map[string]cqlField {
 	space := keys(func(st *store, r row) []string { return spaceKeysOf(st, r) })
 	space.order = func(e *searchEnv, r row) string { return strings.Join(spaceKeysOf(e.st, r)[:1], "") }
 	typ := cqlField{ops: opsKey, compile: typeField, order: func(_ *searchEnv, r row) string { return r.typ() }}
-	favourite := users(func(*store, *content) []string { return nil })
+	favourite := keys(func(_ *store, r row) []string { return r.audience().favourites })
 	return map[string]cqlField{
 		"ancestor": ids(func(st *store, x *content) []int64 {
 			var out []int64
@@ -79,7 +79,7 @@ func cqlFields() map[string]cqlField {
 		"creator":      users(func(_ *store, x *content) []string { return []string{x.authorID} }),
 		"contributor":  users(func(_ *store, x *content) []string { return contributors(x) }),
 		"mention":      users(func(_ *store, x *content) []string { return x.index.mentions }),
-		"watcher":      favourite,
+		"watcher":      keys(func(_ *store, r row) []string { return r.audience().watchers }),
 		"favourite":    favourite,
 		"favorite":     favourite,
 		"title":        {ops: []string{"=", "!=", "~", "!~", "in", "not in"}, compile: titleField, order: func(_ *searchEnv, r row) string { return strings.ToLower(r.title()) }},
@@ -219,8 +219,17 @@ func negated(op string, p predicate) predicate {
 	return p
 }
 
-// words gives the plain values of a clause. Functions are refused unless they
-// are currentUser().
+func (r row) audience() *audience {
+	switch {
+	case r.c != nil:
+		return &r.c.audience
+	case r.sp != nil:
+		return &r.sp.audience
+	}
+	return &audience{}
+}
+
+// words gives the plain values of a clause, with the values that functions give.
 func (e *searchEnv) words(c *cql.Clause) ([]string, *apiError) {
 	var out []string
 	for _, v := range c.Values {
@@ -228,16 +237,66 @@ func (e *searchEnv) words(c *cql.Clause) ([]string, *apiError) {
 			out = append(out, v.Text)
 			continue
 		}
-		switch strings.ToLower(v.Text) {
-		case "currentuser":
-			out = append(out, e.me.AccountID)
-		case "favouritespaces", "favoritespaces", "recentlyviewedcontent", "recentlyviewedspaces":
-			// Nobody has favourites or a history of views here.
-		default:
-			return nil, badRequest("Could not parse cql : No function exists with the name: '%s'", v.Text)
+		values, err := e.function(v)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, values...)
 	}
 	return out, nil
+}
+
+// function gives the values of a function that stands for accounts, contents or spaces.
+func (e *searchEnv) function(v cql.Value) ([]string, *apiError) {
+	var out []string
+	switch strings.ToLower(v.Text) {
+	case "currentuser":
+		return []string{e.me.AccountID}, checkArgs(v, 0)
+	case "favouritespaces", "favoritespaces":
+		for _, sp := range e.st.spaces {
+			if slices.Contains(sp.audience.favourites, e.me.AccountID) {
+				out = append(out, sp.key)
+			}
+		}
+		return out, checkArgs(v, 0)
+	case "recentlyviewedcontent":
+		for _, x := range e.st.recent(e.me.AccountID) {
+			out = append(out, itoa(x.id))
+		}
+		return window(v, out, 2)
+	case "recentlyviewedspaces":
+		return window(v, e.st.recentSpaces(e.me.AccountID), 1)
+	}
+	return nil, badRequest("Could not parse cql : No function exists with the name: '%s'", v.Text)
+}
+
+func checkArgs(v cql.Value, most int) *apiError {
+	if len(v.Args) > most {
+		return badRequest("Could not parse cql : Function '%s' takes at most %d arguments, got %d", v.Text, most, len(v.Args))
+	}
+	return nil
+}
+
+// window cuts a list by the arguments of a function: a limit and an offset.
+func window(v cql.Value, list []string, most int) ([]string, *apiError) {
+	if err := checkArgs(v, most); err != nil {
+		return nil, err
+	}
+	var ns []int
+	for _, a := range v.Args {
+		n, err := strconv.Atoi(a)
+		if err != nil || n < 0 {
+			return nil, badRequest("Could not parse cql : The argument '%s' of function '%s' must be a number that is not negative", a, v.Text)
+		}
+		ns = append(ns, n)
+	}
+	if len(ns) == 2 {
+		list = list[min(ns[1], len(list)):]
+	}
+	if len(ns) > 0 {
+		list = list[:min(ns[0], len(list))]
+	}
+	return list, nil
 }
 
 func idField(get func(*store, *content) []int64) func(*searchEnv, *cql.Clause) (predicate, *apiError) {

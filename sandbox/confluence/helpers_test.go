@@ -135,7 +135,7 @@ func (s *site) sendAs(u confluence.User, method, path, text string, header http.
 		s.check(req, []byte(text), res)
 	}
 	a := answer{status: res.StatusCode, header: res.Header, text: string(raw)}
-	if len(raw) > 0 && strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+	if len(raw) > 0 && raw[0] != '[' && strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(raw, &a.json); err != nil {
 			s.tb.Fatalf("%s %s: answer is not a JSON object: %v\n%s", method, path, err, raw)
 		}

@@ -101,6 +101,7 @@ func (v *version) doc() *body.Node {
 type label struct {
 	id           int64
 	prefix, name string
+	watchers     []string
 }
 
 type space struct {
@@ -114,6 +115,7 @@ type space struct {
 	authorID   string
 	createdAt  time.Time
 	homepageID int64
+	audience   audience
 	private    bool
 	grants     []spaceGrant
 	labels     []int64
@@ -128,26 +130,28 @@ type user struct {
 
 // store is the whole state of a site. The Sandbox's lock guards it.
 type store struct {
-	nextID    int64
-	nextLabel int64
-	nextMedia int64
-	nextTodo  int64
-	contents  map[int64]*content
-	order     []int64               // content ids, ascending
-	children  map[int64][]int64     // page id → child page ids by position; the space's negative id → its root pages
-	comments  map[int64][]int64     // id of what is commented on → comment ids
-	files     map[int64][]int64     // page or blog post id → attachment ids
-	media     map[string]*file      // media id → file of any version
-	titles    map[titleKey]int64    // who holds a page title
-	spaces    map[int64]*space      //
-	spaceKeys map[string]int64      // lower-case key or alias → id
-	labels    map[int64]*label      //
-	labelIDs  map[string]int64      // prefix:name → id
-	users     map[string]*user      // account id → user
-	tokens    map[[32]byte]string   // digest of e-mail and token → account id
-	tasks     map[string]longTask   //
-	stored    int                   // bytes of bodies, all versions together
-	props     map[int64][]*property // content or space id → its properties, in order of making
+	nextID      int64
+	nextLabel   int64
+	nextMedia   int64
+	nextTodo    int64
+	contents    map[int64]*content
+	order       []int64               // content ids, ascending
+	children    map[int64][]int64     // page id → child page ids by position; the space's negative id → its root pages
+	comments    map[int64][]int64     // id of what is commented on → comment ids
+	files       map[int64][]int64     // page or blog post id → attachment ids
+	media       map[string]*file      // media id → file of any version
+	titles      map[titleKey]int64    // who holds a page title
+	spaces      map[int64]*space      //
+	spaceKeys   map[string]int64      // lower-case key or alias → id
+	labels      map[int64]*label      //
+	labelIDs    map[string]int64      // prefix:name → id
+	users       map[string]*user      // account id → user
+	tokens      map[[32]byte]string   // digest of e-mail and token → account id
+	tasks       map[string]longTask   //
+	stored      int                   // bytes of bodies, all versions together
+	props       map[int64][]*property // content or space id → its properties, in order of making
+	templates   map[int64]*pageTemplate
+	conversions map[string]conversion // by id, for a while
 
 	access
 
@@ -165,7 +169,7 @@ func newStore(maxContents, maxStored int) store {
 		maxContents: maxContents, maxStored: maxStored,
 		nextID: 98304, nextLabel: 131072,
 		contents: map[int64]*content{}, children: map[int64][]int64{}, comments: map[int64][]int64{},
-		files: map[int64][]int64{}, media: map[string]*file{},
+		files: map[int64][]int64{}, templates: map[int64]*pageTemplate{}, media: map[string]*file{},
 		titles: map[titleKey]int64{}, spaces: map[int64]*space{}, spaceKeys: map[string]int64{},
 		labels: map[int64]*label{}, labelIDs: map[string]int64{}, users: map[string]*user{},
 		tokens: map[[32]byte]string{}, tasks: map[string]longTask{}, words: newVocabulary(),

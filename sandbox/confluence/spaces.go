@@ -74,6 +74,11 @@ func (st *store) removeSpace(sp *space) {
 			st.purge(x)
 		}
 	}
+	for _, t := range st.templates {
+		if t.spaceID == sp.id {
+			st.dropTemplate(t)
+		}
+	}
 	delete(st.children, -sp.id)
 	delete(st.spaceKeys, strings.ToLower(sp.key))
 	delete(st.spaceKeys, strings.ToLower(sp.alias))
@@ -184,16 +189,21 @@ func (c *call) getSpaces() (any, *apiError) {
 		}
 		keys[strings.ToLower(k)] = true
 	}
-	labels := c.list("labels")
+	labels, fans, others := c.list("labels"), c.list("favorited-by"), c.list("not-favorited-by")
 	c.rlock()
 	var rows []*space
 	for _, sp := range c.st.spaces {
 		if c.st.spaceVisible(sp, c.me) && (ids == nil || ids[sp.id]) && (typ == "" || sp.typ == typ) && (status == "" || sp.status == status) &&
-			(keys == nil || keys[strings.ToLower(sp.key)] || keys[strings.ToLower(sp.alias)]) && c.st.hasLabel(sp, labels) {
+			(keys == nil || keys[strings.ToLower(sp.key)] || keys[strings.ToLower(sp.alias)]) && c.st.hasLabel(sp, labels) && (len(fans) == 0 || sharesOne(fans, sp.audience.favourites)) && !sharesOne(others, sp.audience.favourites) {
 			rows = append(rows, sp)
 		}
 	}
 	return page(c, rows, order, func(sp *space) *v2Space { return c.showSpace(sp, desc, icon, "") })
+}
+
+// sharesOne says whether two lists have something in common.
+func sharesOne(a, b []string) bool {
+	return slices.ContainsFunc(a, func(v string) bool { return slices.Contains(b, v) })
 }
 
 func (c *call) getSpace() (any, *apiError) {

@@ -29,6 +29,11 @@ func v1Tables() []map[string]endpoint {
 		auditRoutes(),
 		spaceAccessRoutesV1(),
 		lifeRoutesV1(),
+		watchRoutes(),
+		favouriteRoutes(),
+		viewRoutes(),
+		convertRoutes(),
+		templateRoutes(),
 	}
 }
 

@@ -89,6 +89,7 @@ func (s *Sandbox) webContent(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.webOf(x)
 	s.mu.RUnlock()
+	s.View(r.PathValue("id"), "")
 	s.webShow(w, p)
 }
 
