@@ -141,7 +141,10 @@ func (c *call) finish(req *http.Request, res *http.Response, err error) (*http.R
 	if c.o.MaxResponseBytes != 0 {
 		limit = c.o.MaxResponseBytes
 	}
-	if limit > 0 && res.StatusCode != http.StatusSwitchingProtocols {
+	// A connection that switches protocols has no end; one that was not asked to
+	// is a body like any other.
+	switched := res.StatusCode == http.StatusSwitchingProtocols && req.Header.Get("Upgrade") != ""
+	if limit > 0 && !switched {
 		res.Body = &cappedBody{rc: res.Body, left: limit, err: TooLargeError{What: "response", Limit: limit}}
 	}
 	return res, nil

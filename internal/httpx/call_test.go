@@ -391,3 +391,28 @@ func TestUntrustedCertificate(t *testing.T) {
 		t.Errorf("%v after %d tries", err, count.Load())
 	}
 }
+
+// An upstream that switches protocols unasked does not get past the cap.
+func TestUnaskedSwitchIsCapped(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"+strings.Repeat("a", 1000))
+	}))
+	defer srv.Close()
+	f := openTo(t, httpx.Options{MaxResponseBytes: 10}, srv)
+	res, err := get(t, f.For(httpx.CallOptions{}), srv.URL)
+	if err != nil {
+		return // refused altogether
+	}
+	body, err := io.ReadAll(res.Body)
+	var tl *httpx.TooLargeError
+	if !errors.As(err, &tl) || len(body) > 10 {
+		t.Errorf("read %d bytes, %v", len(body), err)
+	}
+}
