@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
@@ -32,7 +33,11 @@ type sealedState struct {
 // that cannot show it gets a failed call that says what is asked.
 func (r *run) ask(ctx context.Context, ask *toolkit.Ask) (*Answer, error) {
 	if url, ok := r.showable(ask); !ok {
-		return r.failed(ask.Error(), domain.CodeUnsupported, failureData{Message: ask.Error(), URL: url}), nil
+		a := r.failed(ask.Error(), domain.CodeUnsupported, failureData{Message: ask.Error(), URL: url})
+		if url != "" { // it may be good for who has it, and records are kept
+			r.record.Error = strings.ReplaceAll(r.record.Error, url, "[address]")
+		}
+		return a, nil
 	}
 	if r.s.opts.Sealer == nil {
 		return nil, domain.Internal("keeping a question's state", errNoSealer)

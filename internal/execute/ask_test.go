@@ -1,6 +1,8 @@
 package execute_test
 
 import (
+	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/sluice-run/sluice/internal/connect/connecttest"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/toolkit"
 )
 
@@ -102,4 +105,35 @@ func TestAskAndAnswer(t *testing.T) {
 	if _, err := f.Run(t.Context(), back); domain.CodeOf(err) != domain.CodeInvalid || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("expired: %v", err)
 	}
+}
+
+// An address that a tool wants opened is told to the caller and not kept: it may
+// be good for whoever reads it.
+func TestAskedAddressIsNotKept(t *testing.T) {
+	t.Parallel()
+	f := setup(t, nil)
+	meta := f.metaTool(t)
+	const address = "https://sluice.example/link/lt_secret"
+	req := request(meta.Slug, "{}")
+	req.Session = &domain.Session{ID: "trs_1", ProjectID: connecttest.Project, UserID: "ann"}
+	answer, err := f.RunMeta(t.Context(), req, meta, func(context.Context, json.RawMessage, *toolkit.Call) (json.RawMessage, error) {
+		return nil, &toolkit.Ask{Questions: map[string]toolkit.Question{"open": {Message: "Open this:", URL: address}}}
+	})
+	if err != nil || !strings.Contains(answer.Error, address) || !strings.Contains(string(answer.Data), address) {
+		t.Fatalf("answer %+v, %v", answer, err)
+	}
+	if rec := f.last(t, answer.LogID); !strings.Contains(rec.Error, "Open this") || strings.Contains(rec.Error, "lt_secret") {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// metaTool is a tool under the name of a meta tool.
+func (f *fixture) metaTool(t *testing.T) *toolkit.Tool {
+	t.Helper()
+	tool, err := toolkit.Raw(policy.SearchTools, "search", "Finds.", toolkit.About{}, toolkit.Hints{}, json.RawMessage(`{"type":"object","properties":{}}`), nil,
+		func(context.Context, *toolkit.Call, json.RawMessage) (*toolkit.Result, error) { return nil, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tool
 }
