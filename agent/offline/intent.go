@@ -117,7 +117,7 @@ func parse(said string) ([]intent, bool) {
 			if text != "" {
 				return nil, false
 			}
-			text = last
+			text = last + endMarks(said, last)
 		}
 		in, ok := w.clause(tidy(c), &text)
 		if !ok || text != "" { // a text that the clause has no place for
@@ -127,6 +127,16 @@ func parse(said string) ([]intent, bool) {
 	}
 	out = joined(out)
 	return out, len(out) > 0 && len(out) <= 5
+}
+
+// endMarks gives the marks that tidy took off the end of an unquoted text: to
+// what is to be written they belong.
+func endMarks(said, text string) string {
+	trimmed := strings.TrimRight(said, ".!? ")
+	if !strings.HasSuffix(trimmed, text) {
+		return ""
+	}
+	return strings.TrimSpace(said[len(trimmed):])
 }
 
 // joined makes one intent of "summarise X and publish it as a blog post".

@@ -152,7 +152,12 @@ func (p phrasing) run(t *testing.T, w *world) (verdict, string) {
 }
 
 func unclear(answer string) bool {
-	return strings.Contains(answer, "did not understand") || strings.Contains(answer, "?")
+	for _, sign := range []string{"did not understand", "?", "found nothing", "created none"} {
+		if strings.Contains(answer, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p phrasing) judge(w *world, changes []change, answer string) (verdict, string) {
