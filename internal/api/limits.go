@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
 )
 
 // readBody reads the body, at most limit bytes within timeout, before the
@@ -48,6 +49,10 @@ func readBody(next http.Handler, limit int64, timeout time.Duration) http.Handle
 		// which a broken connection would invite the client to run it again.
 		_ = conn.SetReadDeadline(time.Time{})
 		_ = conn.SetWriteDeadline(time.Time{})
+		if err := execute.CheckValues(data); err != nil {
+			writeError(w, fail(domain.AsError(err), r.Method, id))
+			return
+		}
 		if len(bytes.TrimSpace(data)) == 0 {
 			data = []byte("{}")
 		}

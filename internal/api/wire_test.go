@@ -373,3 +373,14 @@ func TestSlowBody(t *testing.T) {
 		t.Errorf("a body that never comes: %d %s", resp.StatusCode, raw)
 	}
 }
+
+// Many small values take memory and time out of proportion to their size.
+func TestTooManyValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body := `{"user_id":"ann","arguments":{"id":"1","list":[` + strings.Repeat("{},", 200_000) + `{}]}}`
+	e := w.want(413, "POST", "/api/v3.1/tools/execute/NOTES_GET", body)
+	if !strings.Contains(e.text("error.message"), "values") {
+		t.Errorf("%s", e.Raw)
+	}
+}

@@ -149,3 +149,16 @@ func TestBatchSize(t *testing.T) {
 		}
 	}
 }
+
+// Many small values take memory and time out of proportion to their size.
+func TestTooManyValues(t *testing.T) {
+	e := newEnv(t, nil)
+	key, p := e.key("values")
+	id := e.session(p, direct)
+	many := `{"text":"hi","list":[` + strings.Repeat("{},", 200_000) + `{}]}`
+	for era, c := range map[string]*caller{"modern": e.modern(id, key), "legacy": e.legacy(id, key).shake()} {
+		if got := c.named("tools/call", "TEST_ECHO").post(callBody("TEST_ECHO", many)); got.status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %d %.200s", era, got.status, got.body)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/telemetry"
 )
 
@@ -136,6 +137,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, f *flight) {
 	}
 	body, ok := s.readBody(w, r)
 	if !ok {
+		return
+	}
+	if err := execute.CheckValues(body); err != nil {
+		refuse(w, http.StatusRequestEntityTooLarge, codeRefused, "%s", sentence(domain.AsError(err)))
 		return
 	}
 	msg, err := parseFrame(body)
