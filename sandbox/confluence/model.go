@@ -54,7 +54,7 @@ type content struct {
 	limits      map[string][]subject // restrictions: operation → who alone may
 	appType     string               // custom content: the type that its app gave it
 	raw         bool                 // custom content: the body is not markup
-	index       indexed
+	index       indexed              `dump:"-"`
 }
 
 // ref is the content's id as the API writes it.
@@ -125,7 +125,7 @@ type user struct {
 	User
 	service  bool // a service account
 	timeZone string
-	loc      *time.Location
+	loc      *time.Location `dump:"-"`
 }
 
 // store is the whole state of a site. The Sandbox's lock guards it.
@@ -139,24 +139,24 @@ type store struct {
 	children    map[int64][]int64     // page id → child page ids by position; the space's negative id → its root pages
 	comments    map[int64][]int64     // id of what is commented on → comment ids
 	files       map[int64][]int64     // page or blog post id → attachment ids
-	media       map[string]*file      // media id → file of any version
-	titles      map[titleKey]int64    // who holds a page title
+	media       map[string]*file      `dump:"-"` // media id → file of any version
+	titles      map[titleKey]int64    `dump:"-"` // who holds a page title
 	spaces      map[int64]*space      //
 	spaceKeys   map[string]int64      // lower-case key or alias → id
 	labels      map[int64]*label      //
 	labelIDs    map[string]int64      // prefix:name → id
 	users       map[string]*user      // account id → user
-	tokens      map[[32]byte]string   // digest of e-mail and token → account id
+	tokens      map[[32]byte]string   `dump:"-"` // digest of e-mail and token → account id
 	tasks       map[string]longTask   //
 	stored      int                   // bytes of bodies, all versions together
 	props       map[int64][]*property // content or space id → its properties, in order of making
 	templates   map[int64]*pageTemplate
-	conversions map[string]conversion // by id, for a while
+	conversions map[string]conversion `dump:"-"` // by id, for a while
 
 	access
 
-	maxContents, maxStored int
-	words                  vocabulary
+	maxContents, maxStored int        `dump:"-"`
+	words                  vocabulary `dump:"-"`
 }
 
 type titleKey struct {

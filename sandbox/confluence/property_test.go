@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/sluice-run/sluice/sandbox/confluence"
@@ -14,10 +15,12 @@ import (
 // machine performs random operations on a site and knows what it did.
 type machine struct {
 	*site
-	space  string
-	key    string
-	ids    []string
-	number map[string]int // version that each page must have
+	space   string
+	key     string
+	ids     []string
+	number  map[string]int // version that each page must have
+	folders []string
+	other   confluence.User // sees what is not restricted
 }
 
 func (m *machine) pick(t *rapid.T) string { return rapid.SampledFrom(m.ids).Draw(t, "page") }
@@ -137,6 +140,35 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				m.call(method, path+"?name=b", nil)
 			}
 		},
+		"property": func(t *rapid.T) {
+			base := "/wiki/rest/api/content/" + m.pick(t) + "/property/state"
+			had := m.call("GET", base, nil)
+			number := rapid.IntRange(1, 3).Draw(t, "number")
+			a := m.call("PUT", base, obj{"value": number, "version": obj{"number": number}})
+			was, _ := had.get("version.number").(float64)
+			if made := int(was)+1 == number; had.status == 200 && made != (a.status == 200) {
+				t.Fatalf("property at version %v set to %d: %d %s", was, number, a.status, a.text)
+			}
+		},
+		"folder": func(t *rapid.T) {
+			in := obj{"spaceId": m.space, "title": fewTitles.Draw(t, "title"), "parentId": m.pick(t)}
+			if a := m.call("POST", "/wiki/api/v2/folders", in); a.status == 200 {
+				m.folders = append(m.folders, a.str("id"))
+			} else if a.status != 404 {
+				t.Fatalf("folder: %d %s", a.status, a.text)
+			}
+			if len(m.folders) > 2 {
+				was, _ := m.Page(m.folders[0]) // trashing a tree may have taken it along
+				if a := m.call("DELETE", "/wiki/api/v2/folders/"+m.folders[0], nil); (a.status == 204) != (was.Status == "current") {
+					t.Fatalf("deleting a folder: %d %s", a.status, a.text)
+				}
+				m.folders = m.folders[1:]
+			}
+		},
+		"restrict": func(t *rapid.T) {
+			path := "/wiki/rest/api/content/" + m.pick(t) + "/restriction/byOperation/read/user?accountId=" + m.me.AccountID
+			m.call(rapid.SampledFrom([]string{"PUT", "DELETE"}).Draw(t, "method"), path, nil)
+		},
 		"": m.invariants,
 	}
 }
@@ -158,6 +190,7 @@ func (m *machine) invariants(t *rapid.T) {
 			t.Fatalf("page %s has version %d of %d kept, want %d", p.ID, p.Version, p.Versions, want)
 		}
 	}
+	m.hidden(t, published)
 	listed := map[string]bool{}
 	for _, p := range published {
 		seen := map[string]bool{}
@@ -166,9 +199,14 @@ func (m *machine) invariants(t *rapid.T) {
 				t.Fatalf("page %s is its own ancestor", at.ID)
 			}
 			seen[at.ID] = true
-			if _, ok := published[at.ParentID]; !ok {
-				t.Fatalf("page %s stands under %s, which is not published", at.ID, at.ParentID)
+			if up, ok := m.Page(at.ParentID); !ok || up.Status != "current" {
+				t.Fatalf("%s stands under %s, which is not published", at.ID, at.ParentID)
+			} else {
+				published[up.ID] = up // a folder, the first time
 			}
+		}
+		if p.Type != "page" {
+			continue
 		}
 		for _, k := range m.call("GET", "/wiki/api/v2/pages/"+p.ID+"/children?limit=250", nil).results() {
 			id := fmt.Sprint(k["id"])
@@ -179,8 +217,42 @@ func (m *machine) invariants(t *rapid.T) {
 		}
 	}
 	for _, p := range published {
-		if p.ParentID != "" && !listed[p.ID] {
+		if p.Type == "page" && p.ParentID != "" && published[p.ParentID].Type == "page" && !listed[p.ID] {
 			t.Fatalf("page %s is missing among the children of %s", p.ID, p.ParentID)
+		}
+	}
+}
+
+// hidden: another user finds in search and in lists exactly the pages that no
+// restriction on them or above them keeps from that user.
+func (m *machine) hidden(t *rapid.T, published map[string]confluence.Content) {
+	restricted := func(id string) bool {
+		return m.call("GET", "/wiki/rest/api/content/"+id+"/restriction/byOperation/read?expand=restrictions.user", nil).get("restrictions.user.size") != 0.0
+	}
+	want := map[string]bool{}
+	for id, p := range published {
+		open := true
+		for at := p; open; {
+			open = !restricted(at.ID)
+			if at.ParentID == "" {
+				break
+			}
+			at, _ = m.Page(at.ParentID)
+		}
+		if open {
+			want[id] = true
+		}
+	}
+	for path, id := range map[string]func(map[string]any) any{
+		"/wiki/rest/api/search?limit=250&cql=type%3Dpage": func(r map[string]any) any { c, _ := r["content"].(map[string]any); return c["id"] },
+		"/wiki/api/v2/pages?limit=250&status=current":     func(r map[string]any) any { return r["id"] },
+	} {
+		got := map[string]bool{}
+		for _, r := range m.as(m.other, "GET", path, nil).results() {
+			got[fmt.Sprint(id(r))] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s for another user (-want +got):\n%s", path, diff)
 		}
 	}
 }
@@ -190,9 +262,11 @@ func TestInvariants(t *testing.T) {
 		m := &machine{site: newSite(t, confluence.Options{}), key: "INV", number: map[string]int{}}
 		var home string
 		m.space, home = m.site.space(m.key)
+		m.other = m.AddUser(confluence.User{Email: "other@example.com", DisplayName: "Other"})
 		m.ids = []string{home}
 		m.number[home] = 1
 		rt.Repeat(m.actions())
+		sameAfterLoading(rt, m.site.Sandbox)
 	})
 }
 

@@ -60,6 +60,8 @@ type Options struct {
 	// Burst how many calls one app or token may make in a second. Default 65,000
 	// points and no limit of calls.
 	Quota, Burst int
+	// File is where [Open] and [Sandbox.Save] keep the site, as JSON. Default: nowhere.
+	File string
 }
 
 // Sandbox is one Confluence site. It is safe for concurrent use.
@@ -79,6 +81,9 @@ type Sandbox struct {
 	faults   []*Fault
 	nFaults  atomic.Int64
 	requests atomic.Int64
+
+	saveMu sync.Mutex
+	saved  [32]byte // digest of what the file holds
 }
 
 // New makes a site.
