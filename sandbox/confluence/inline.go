@@ -192,7 +192,7 @@ func (st *store) annotate(on *content, selection string, count, index int, b sto
 		return nil, badRequest("textSelectionMatchIndex [%d] must be at least 0 and smaller than textSelectionMatchCount [%d]", index, n)
 	}
 	x := st.comment(on, nil, b, author, now)
-	x.inline, x.anchor = true, &anchor{ref: uuidOf("marker/" + itoa(x.id) + now.String()), selection: selection, status: open}
+	x.inline, x.anchor = true, &anchor{ref: uuidOf("marker/" + itoa(x.id)), selection: selection, status: open}
 	body.Mark(doc, selection, index, x.anchor.ref)
 	st.rewrite(on, doc)
 	return x, nil

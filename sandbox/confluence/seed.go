@@ -120,6 +120,9 @@ func (sd *seeder) entry(src string) error {
 	if err != nil {
 		return err
 	}
+	if done, err := sd.extra(e); done {
+		return err
+	}
 	switch e.kind {
 	case "space":
 		return sd.addSpace(e)
@@ -139,7 +142,7 @@ func (sd *seeder) parse(src string) (seedEntry, error) {
 	} else {
 		e.kind = strings.TrimSpace(first)
 	}
-	if e.kind == "comment" || e.kind == "reply" {
+	if _, adds := seedExtras[e.kind]; adds || e.kind == "comment" || e.kind == "reply" {
 		e.text = rest
 		return e, nil
 	}
