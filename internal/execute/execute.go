@@ -29,7 +29,8 @@ type Options struct {
 	// Timeout bounds one call of an app tool; 60 s when 0. A meta tool has three
 	// times as long.
 	Timeout time.Duration
-	// MaxConcurrent bounds the calls of one project at a time; 64 when 0.
+	// MaxConcurrent bounds the calls of one project at a time, of which one user
+	// may have three quarters; 64 when 0.
 	MaxConcurrent int
 	// QueueWait is how long a call over that bound waits for its turn before it
 	// is refused; 5 s when 0.
@@ -70,6 +71,9 @@ type Service struct {
 	// Meta tools have slots of their own: a multi-execute that held one of its
 	// sub-calls' slots could wait for itself.
 	slots, metaSlots slots
+	// A user names the address that is called: one that hangs must not hold every
+	// slot of the project.
+	userSlots slots
 }
 
 // New makes a Service.
@@ -94,8 +98,9 @@ func New(opts Options) *Service {
 	}
 	return &Service{
 		opts:      opts,
-		slots:     slots{size: opts.MaxConcurrent, patience: opts.QueueWait},
-		metaSlots: slots{size: opts.MaxConcurrent * metaFactor, patience: opts.QueueWait},
+		slots:     slots{whose: "project", size: opts.MaxConcurrent, patience: opts.QueueWait},
+		userSlots: slots{whose: "user", size: opts.MaxConcurrent - opts.MaxConcurrent/4, patience: opts.QueueWait},
+		metaSlots: slots{whose: "project", size: opts.MaxConcurrent * metaFactor, patience: opts.QueueWait},
 	}
 }
 

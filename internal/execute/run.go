@@ -68,6 +68,11 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	leaveUser, err := r.s.userSlots.enter(ctx, r.req.Principal.ProjectID+"\x00"+r.req.UserID)
+	if err != nil {
+		return nil, err
+	}
+	defer leaveUser()
 	leave, err := r.s.slots.enter(ctx, r.req.Principal.ProjectID)
 	if err != nil {
 		return nil, err
