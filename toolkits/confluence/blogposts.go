@@ -92,7 +92,7 @@ func (c *client) shownBlogpost(b *blogpost, base string) *blogpost {
 }
 
 type getBlogpostInput struct {
-	ID            string `json:"id" jsonschema_description:"Id of the blog post, or its address."`
+	ID            string `json:"id" jsonschema_description:"The blog post: its id, its address, or space key and title (MKT: Q3 News)."`
 	BodyFormat    string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,enum=view,enum=export_view,enum=anonymous_export_view,enum=styled_view,enum=editor,default=storage" jsonschema_description:"Format of the text: storage to edit it later, export_view to read tables and macros as HTML."`
 	Draft         bool   `json:"draft,omitempty" jsonschema_description:"Get the draft instead of what is published."`
 	Version       int    `json:"version,omitempty" jsonschema:"minimum=1" jsonschema_description:"Get an older version by its number."`
@@ -108,7 +108,7 @@ var getBlogpost = toolkit.Read("CONFLUENCE_GET_BLOGPOST_BY_ID", "Get Blogpost by
 		Endpoints: []string{"GET /wiki/api/v2/blogposts/{id}"},
 	},
 	func(ctx context.Context, c *client, in getBlogpostInput) (*blogpost, error) {
-		id, err := contentID("id", "blog post", in.ID)
+		id, err := c.contentID(ctx, "id", "blog post", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (c *client) blogposts(ctx context.Context, r request, a pageArgs) (*blogpos
 	for i := range got.items {
 		c.shownBlogpost(&got.items[i], got.base)
 	}
-	return &blogpostList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}, nil
+	return &blogpostList{Results: orEmpty(got.items), paging: got.paging()}, nil
 }
 
 type blogVersionInput struct {
@@ -187,7 +187,7 @@ type blogVersionInput struct {
 }
 
 type updateBlogpostInput struct {
-	ID      string            `json:"id" jsonschema_description:"Id of the blog post, or its address."`
+	ID      string            `json:"id" jsonschema_description:"The blog post: its id, its address, or space key and title (MKT: Q3 News)."`
 	Title   string            `json:"title,omitempty" jsonschema:"maxLength=255" jsonschema_description:"New title; without it the title stays."`
 	SpaceID string            `json:"spaceId,omitempty" jsonschema_description:"The space, by id or key; without it the space stays."`
 	Body    *bodyInput        `json:"body,omitempty" jsonschema_description:"The WHOLE new text; without it the text stays."`

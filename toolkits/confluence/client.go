@@ -32,6 +32,7 @@ const (
 type client struct {
 	http *http.Client
 	base string
+	call *toolkit.Call // for progress reports and the account's public fields
 }
 
 func newClient(call *toolkit.Call) (*client, error) {
@@ -41,7 +42,7 @@ func newClient(call *toolkit.Call) (*client, error) {
 			Fix: "Connect a Confluence account.",
 		}
 	}
-	return &client{http: call.HTTP, base: strings.TrimRight(call.BaseURL, "/")}, nil
+	return &client{http: call.HTTP, base: strings.TrimRight(call.BaseURL, "/"), call: call}, nil
 }
 
 // request is one call of the REST API. What and field name the thing that it
@@ -56,6 +57,7 @@ type request struct {
 	field  string
 	scopes []string
 	header *http.Header // receives the answer's header
+	probe  bool         // a 404 is an answer here: it is not looked into
 }
 
 // do sends a request. Its errors are *toolkit.Error, but for a context that
@@ -85,7 +87,11 @@ func (c *client) do(ctx context.Context, r request) error {
 		return cutError(ctx, r, resp.StatusCode, err)
 	}
 	if resp.StatusCode >= 300 {
-		return statusError(r, resp, data)
+		e := statusError(r, resp, data)
+		if e.Kind == toolkit.KindNotFound && !r.probe {
+			c.explainMissing(ctx, r, e)
+		}
+		return e
 	}
 	if r.header != nil {
 		*r.header = resp.Header
@@ -122,8 +128,8 @@ func (c *client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if r.method == http.MethodPost {
-		// Confluence refuses posts that look like those of a browser.
+	if r.method != http.MethodGet {
+		// Confluence refuses changes that look like those of a browser's form.
 		req.Header.Set("X-Atlassian-Token", "no-check")
 	}
 	return req, nil

@@ -35,7 +35,7 @@ type createFooterCommentInput struct {
 }
 
 // target gives the one thing to comment on, as the API wants it.
-func (in createFooterCommentInput) target() (field, id string, err error) {
+func (in createFooterCommentInput) target(ctx context.Context, c *client) (field, id string, err error) {
 	var given []string
 	for _, t := range []struct{ field, what, value string }{
 		{"pageId", "page", in.PageID},
@@ -52,7 +52,7 @@ func (in createFooterCommentInput) target() (field, id string, err error) {
 		if t.field == "attachmentId" && attachmentID.MatchString(id) {
 			continue
 		}
-		if id, err = contentID(t.field, t.what, t.value); err != nil {
+		if id, err = c.contentID(ctx, t.field, t.what, t.value); err != nil {
 			return "", "", err
 		}
 	}
@@ -80,7 +80,7 @@ var createFooterComment = toolkit.Create("CONFLUENCE_CREATE_FOOTER_COMMENT", "Cr
 		if err != nil {
 			return nil, err
 		}
-		field, id, err := in.target()
+		field, id, err := in.target(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ type commentList struct {
 }
 
 type getPageFooterCommentsInput struct {
-	ID         string   `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID         string   `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	BodyFormat string   `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,default=storage" jsonschema_description:"Format of the texts."`
 	Status     []string `json:"status,omitempty" jsonschema:"enum=current,enum=archived,enum=trashed,enum=deleted,enum=historical,enum=draft" jsonschema_description:"Only comments with these statuses."`
 	Sort       string   `json:"sort,omitempty" jsonschema:"enum=created-date,enum=-created-date,enum=modified-date,enum=-modified-date" jsonschema_description:"Order; - puts the newest first."`
@@ -123,7 +123,7 @@ var getPageFooterComments = toolkit.Read("CONFLUENCE_GET_PAGE_FOOTER_COMMENTS", 
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/footer-comments"},
 	},
 	func(ctx context.Context, c *client, in getPageFooterCommentsInput) (*commentList, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -142,5 +142,5 @@ var getPageFooterComments = toolkit.Read("CONFLUENCE_GET_PAGE_FOOTER_COMMENTS", 
 		for i := range got.items {
 			c.shownComment(&got.items[i], got.base)
 		}
-		return &commentList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}, nil
+		return &commentList{Results: orEmpty(got.items), paging: got.paging()}, nil
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func plainMessage(m string) string {
 }
 
 // statusError turns an answer of failure into an error that says what to do.
-func statusError(r request, resp *http.Response, data []byte) error {
+func statusError(r request, resp *http.Response, data []byte) *toolkit.Error {
 	why := reason(resp.Header, data)
 	e := &toolkit.Error{Status: resp.StatusCode, Cause: fmt.Errorf("%s %s: %s: %s", r.method, r.path, resp.Status, why)}
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
@@ -89,14 +90,9 @@ func statusError(r request, resp *http.Response, data []byte) error {
 	case http.StatusGone:
 		e.Kind, e.Message = toolkit.KindUnavailable, sentence("This call is no longer offered by the site", why)
 	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong:
-		e.Kind, e.Message = toolkit.KindTooLarge, "The request is larger than Confluence takes (5 MB)."
-		e.Fix = "Split the content over several pages."
+		tooLarge(e, r)
 	case http.StatusTooManyRequests:
-		e.Kind, e.Message = toolkit.KindRateLimited, "Confluence asks for fewer requests for now."
-		e.Fix = "Wait a minute, then try again, with fewer calls at once."
-		if e.RetryAfter > 0 {
-			e.Fix = fmt.Sprintf("Try again in %d seconds.", e.RetryAfter)
-		}
+		rateLimited(e, resp.Header)
 	default:
 		otherStatus(e, r, resp, data, why)
 	}
@@ -124,7 +120,54 @@ func otherStatus(e *toolkit.Error, r request, resp *http.Response, data []byte, 
 		case strings.Contains(low, "xhtml") || strings.Contains(low, "error parsing"):
 			e.Field = "body"
 			e.Fix = "The text must be well-formed XHTML: close every tag, write & as &amp; and < as &lt;."
+		default:
+			e.Field = refusedField(r, why)
 		}
+	}
+}
+
+var namedField = regexp.MustCompile(`(?:for|parameter|field):? '([A-Za-z][A-Za-z0-9_.-]{0,60})'`)
+
+// refusedField gives the argument that the upstream names as wrong, or "".
+func refusedField(r request, why string) string {
+	m := namedField.FindStringSubmatch(why)
+	switch {
+	case m == nil:
+		return ""
+	case m[1] == "id" && r.field != "":
+		return r.field
+	}
+	return m[1]
+}
+
+func tooLarge(e *toolkit.Error, r request) {
+	e.Kind, e.Message = toolkit.KindTooLarge, "The request is larger than Confluence takes (5 MB)."
+	e.Fix = "Split the content over several pages."
+	switch {
+	case strings.Contains(r.path, "/child/attachment"):
+		e.Message = "The file is larger than this site takes for an attachment (the limit of a text is 5 MB)."
+		e.Fix = "Make it smaller, or ask an administrator what the limit is."
+	case r.method == http.MethodGet:
+		e.Message = "The request's address is longer than Confluence takes (the limit of a body is 5 MB)."
+		e.Fix = "Give fewer values at once; start again without cursor when it is the cursor that grew."
+	}
+}
+
+// rateLimited says when to come back: by Retry-After, or by the end of the
+// quota's window.
+func rateLimited(e *toolkit.Error, h http.Header) {
+	e.Kind, e.Message = toolkit.KindRateLimited, "Confluence asks for fewer requests for now."
+	if why := h.Get("RateLimit-Reason"); strings.Contains(why, "quota") {
+		e.Message = "The hourly quota of requests to Confluence is used up."
+	}
+	if e.RetryAfter == 0 {
+		if at, err := time.Parse(time.RFC3339, h.Get("X-RateLimit-Reset")); err == nil {
+			e.RetryAfter = max(int(time.Until(at).Seconds()+0.999), 0)
+		}
+	}
+	e.Fix = "Wait a minute, then try again, with fewer calls at once."
+	if e.RetryAfter > 0 {
+		e.Fix = fmt.Sprintf("Try again in %d seconds.", e.RetryAfter)
 	}
 }
 
@@ -174,10 +217,6 @@ func notFound(e *toolkit.Error, r request, why string) {
 	e.Fix = "It may have been deleted or its id may be wrong: find it with CONFLUENCE_SEARCH_CONTENT."
 	if strings.HasPrefix(what, "space") {
 		e.Fix = "List the spaces with CONFLUENCE_GET_SPACES."
-	}
-	if why == "Not Found" {
-		// The API answers so to credentials that it does not take, too.
-		e.Fix += " If nothing is found at all, the account's API token may have expired: connect it again."
 	}
 }
 

@@ -47,6 +47,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// shared are the calls by which every tool turns keys and titles into ids and
+// finds out why something is missing.
+var shared = []string{
+	"GET /wiki/api/v2/spaces", "GET /wiki/api/v2/pages", "GET /wiki/api/v2/blogposts",
+	"GET /wiki/rest/api/search", "GET /wiki/rest/api/user/current",
+}
+
 // site is a sandbox with a user who calls tools.
 type site struct {
 	t   *testing.T
@@ -130,7 +137,7 @@ func (s *site) checkContract(r *http.Request, body []byte) {
 		return // the check of an account
 	}
 	call := r.Method + " " + template
-	if !slices.Contains(kit.Tools[at].Endpoints, call) {
+	if !slices.Contains(kit.Tools[at].Endpoints, call) && !slices.Contains(shared, call) {
 		s.t.Errorf("%s calls %s, which it does not declare", s.slug, call)
 	}
 	seen.Lock()

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -19,28 +20,54 @@ var (
 	attachmentID = regexp.MustCompile(`^att[0-9]{1,19}$`)
 	spaceKey     = regexp.MustCompile(`^~?[A-Za-z0-9_:.-]{1,255}$`)
 	upperKey     = regexp.MustCompile(`^(~[A-Za-z0-9_:.-]+|[A-Z][A-Z0-9]*)$`)
-	idInPath     = regexp.MustCompile(`/(?:pages|blog/[0-9]{4}/[0-9]{2}/[0-9]{2}|pages/edit-v2)/([0-9]{1,19})(?:/|$)`)
+	displayPath  = regexp.MustCompile(`/display/(~?[A-Za-z0-9_:.-]{1,255})/([^/]+)$`)
+	idInPath     = regexp.MustCompile(`/(?:pages|blog/[0-9]{4}/[0-9]{2}/[0-9]{2}|pages/edit-v2|whiteboard|folder)/([0-9]{1,19})(?:/|$)`)
 )
 
-// contentID takes the id of a page or blog post (what says which), or an
-// address that holds one, and gives the id. Anything else is refused with what
-// it seems to be.
-func contentID(field, what, value string) (string, error) {
+// contentID takes what names a page or blog post (what says which): its id, an
+// address that holds it, a short link, or space and title ("MKT: Q3 Planning",
+// or the address of one). Of other content it takes ids and addresses. Anything
+// else is refused with what it seems to be.
+func (c *client) contentID(ctx context.Context, field, what, value string) (string, error) {
 	value = strings.TrimSpace(value)
 	if digits.MatchString(value) {
 		return value, nil
 	}
 	if u, err := url.Parse(value); err == nil && u.Host != "" {
-		if m := idInPath.FindStringSubmatch(u.Path); m != nil {
-			return m[1], nil
-		}
-		if id := u.Query().Get("pageId"); digits.MatchString(id) {
+		if id, ok := idInAddress(u); ok {
 			return id, nil
 		}
-		if id, ok := tinyID(u.Path); ok {
-			return id, nil
+		if m := displayPath.FindStringSubmatch(u.Path); m != nil && collectionOf[what] != "" {
+			return c.idByTitle(ctx, field, what, m[1], strings.ReplaceAll(m[2], "+", " "))
 		}
 	}
+	key, title, ok := strings.Cut(value, ":")
+	title = strings.TrimSpace(title)
+	if ok && title != "" && !strings.HasPrefix(title, "//") && upperKey.MatchString(key) && collectionOf[what] != "" {
+		return c.idByTitle(ctx, field, what, key, title)
+	}
+	return "", c.notAnID(ctx, field, what, value)
+}
+
+// collectionOf names the lists that can be asked by title.
+var collectionOf = map[string]string{"page": "pages", "blog post": "blogposts"}
+
+// idInAddress reads the id out of an address for people.
+func idInAddress(u *url.URL) (string, bool) {
+	if m := idInPath.FindStringSubmatch(u.Path); m != nil {
+		return m[1], true
+	}
+	for _, name := range []string{"pageId", "focusedCommentId", "draftId"} {
+		if id := u.Query().Get(name); digits.MatchString(id) {
+			return id, true
+		}
+	}
+	return tinyID(u.Path)
+}
+
+// notAnID says what value seems to be instead of an id. Of a title it names
+// the pages that have it.
+func (c *client) notAnID(ctx context.Context, field, what, value string) error {
 	shown := value
 	if len(shown) > 60 {
 		shown = strings.ToValidUTF8(shown[:60], "") + "…"
@@ -58,8 +85,69 @@ func contentID(field, what, value string) (string, error) {
 		e.Message = fmt.Sprintf("The address in %s holds no %s id.", field, what)
 	default:
 		e.Message = fmt.Sprintf("'%s' looks like a title, not %s id; an id is a number.", shown, withArticle(what))
+		if names := c.titled(ctx, what, value); names != "" {
+			e.Message += " With this title there are: " + names + "."
+			e.Fix = "Give one of these ids."
+		}
 	}
+	return e
+}
+
+// maxTitled is how many candidates an error names.
+const maxTitled = 5
+
+// titled names the pages or blog posts with a title, or gives "".
+func (c *client) titled(ctx context.Context, what, title string) string {
+	if collectionOf[what] == "" || len(title) > 255 || !utf8.ValidString(title) {
+		return ""
+	}
+	found, err := c.listByTitle(ctx, what, url.Values{"title": {title}}, maxTitled+1)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for i, p := range found {
+		if i == maxTitled {
+			names = append(names, "and more")
+			break
+		}
+		names = append(names, fmt.Sprintf("id %s in the space with id %s", p.ID, p.SpaceID))
+	}
+	return strings.Join(names, ", ")
+}
+
+// idByTitle finds a page or blog post by its title in a space.
+func (c *client) idByTitle(ctx context.Context, field, what, key, title string) (string, error) {
+	ref, err := c.spaceByKey(ctx, field, key)
+	if err != nil {
+		return "", err
+	}
+	found, err := c.listByTitle(ctx, what, url.Values{"title": {title}, "space-id": {ref.id}}, maxTitled)
+	if err != nil {
+		return "", err
+	}
+	switch len(found) {
+	case 0:
+		return "", &toolkit.Error{
+			Kind: toolkit.KindNotFound, Field: field,
+			Message: fmt.Sprintf("There is no %s with exactly the title '%s' in the space %s that this account may see.", what, title, ref.key),
+			Fix:     "Find it with CONFLUENCE_SEARCH_CONTENT.",
+		}
+	case 1:
+		return found[0].ID, nil
+	}
+	var names []string
+	for _, p := range found {
+		names = append(names, p.ID+" ("+p.CreatedAt+")")
+	}
+	e := toolkit.Invalid(field, "The space %s has several with the title '%s': %s.", ref.key, title, strings.Join(names, ", "))
+	e.Fix = "Give one of these ids."
 	return "", e
+}
+
+func (c *client) listByTitle(ctx context.Context, what string, q url.Values, limit int) ([]page, error) {
+	got, err := fetchOne[page](ctx, c, request{path: v2 + "/" + collectionOf[what], query: q, scopes: []string{scopeReadPage}}, limit, "")
+	return got.items, err
 }
 
 func withArticle(what string) string {

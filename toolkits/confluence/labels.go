@@ -38,7 +38,7 @@ var addContentLabel = toolkit.Idempotent(toolkit.Create("CONFLUENCE_ADD_CONTENT_
 		Keywords: []string{"tag", "tags", "mark", "flag", "categorize", "classify", "topic", "page", "urgent", "attach", "put"},
 		Pitfalls: []string{
 			"A label is one word in lower case: urgent, needs-review. Spaces, commas and most punctuation are refused.",
-			"It needs an id, not a title: find the page with CONFLUENCE_SEARCH_CONTENT first.",
+			"A title alone is refused: give the id, the address, or space key and title (MKT: Q3 Planning).",
 		},
 		Endpoints: []string{"POST /wiki/rest/api/content/{id}/label"},
 	},
@@ -46,7 +46,7 @@ var addContentLabel = toolkit.Idempotent(toolkit.Create("CONFLUENCE_ADD_CONTENT_
 		id := strings.TrimSpace(in.ID)
 		if !attachmentID.MatchString(id) {
 			var err error
-			if id, err = contentID("id", "page", in.ID); err != nil {
+			if id, err = c.contentID(ctx, "id", "page", in.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -102,7 +102,7 @@ func checkLabel(field, name string) error {
 }
 
 type getLabelsForPageInput struct {
-	ID     string `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID     string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	Prefix string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team,enum=global,enum=system" jsonschema_description:"Only labels of this kind."`
 	pageArgs
 }
@@ -115,7 +115,7 @@ var getLabelsForPage = toolkit.Read("CONFLUENCE_GET_LABELS_FOR_PAGE", "Get Page 
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/labels"},
 	},
 	func(ctx context.Context, c *client, in getLabelsForPageInput) (*labelList, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +152,7 @@ func (c *client) labels(ctx context.Context, r request, a pageArgs) (*labelList,
 	if err != nil {
 		return nil, err
 	}
-	return &labelList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}, nil
+	return &labelList{Results: orEmpty(got.items), paging: got.paging()}, nil
 }
 
 // orEmpty makes [] of null.

@@ -96,7 +96,7 @@ func (c *client) pages(ctx context.Context, r request, a pageArgs) (*pageList, e
 	for i := range got.items {
 		c.shownPage(&got.items[i], got.base)
 	}
-	return &pageList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}, nil
+	return &pageList{Results: orEmpty(got.items), paging: got.paging()}, nil
 }
 
 // cqlOrder says sort in CQL.
@@ -162,9 +162,7 @@ func (c *client) contentsByCQL(ctx context.Context, cql, kind, bodyFormat string
 	if len(ids) == 0 {
 		return out, nil
 	}
-	q := url.Values{"id": ids}
-	set(q, "body-format", bodyFormat)
-	got, err := fetchOne[page](ctx, c, request{path: v2 + "/" + kind + "s", query: q, scopes: []string{scopeReadPage}}, 250, "")
+	got, err := c.byIDs(ctx, kind+"s", bodyFormat, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +173,32 @@ func (c *client) contentsByCQL(ctx context.Context, cql, kind, bodyFormat string
 		}
 	}
 	return out, nil
+}
+
+// byIDs reads pages or blog posts by their ids, in no order; what cannot be
+// seen is left out.
+func (c *client) byIDs(ctx context.Context, collection, bodyFormat string, ids []string) (list[page], error) {
+	var all list[page]
+	each := 100
+	if bodyFormat != "" {
+		each = 50
+	}
+	for some := range slices.Chunk(ids, each) {
+		q := url.Values{"id": some}
+		set(q, "body-format", bodyFormat)
+		got, err := fetchOne[page](ctx, c, request{path: v2 + "/" + collection, query: q, scopes: []string{scopeReadPage}}, 250, "")
+		if err != nil {
+			return list[page]{}, err
+		}
+		all.items, all.base = append(all.items, got.items...), got.base
+		if all.bytes += got.bytes; all.bytes > maxAllBytes {
+			return list[page]{}, &toolkit.Error{
+				Kind: toolkit.KindTooLarge, Message: "The texts of these results are too large for one answer.",
+				Fix: "Ask for fewer items (a smaller limit, not all) or without body_format.",
+			}
+		}
+	}
+	return all, nil
 }
 
 // child is a page under another.
@@ -196,7 +220,7 @@ type childList struct {
 }
 
 type getChildPagesInput struct {
-	ID   string `json:"id" jsonschema_description:"Id of the page above, or its address."`
+	ID   string `json:"id" jsonschema_description:"The page above: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	Sort string `json:"sort,omitempty" jsonschema:"enum=id,enum=-id,enum=created-date,enum=-created-date,enum=modified-date,enum=-modified-date,enum=child-position,enum=-child-position" jsonschema_description:"Order; - reverses it. Without it, as in the page tree."`
 	pageArgs
 }
@@ -212,7 +236,7 @@ var getChildPages = toolkit.Read("CONFLUENCE_GET_CHILD_PAGES", "Get Child Pages"
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/direct-children", "GET /wiki/api/v2/pages/{id}/children"},
 	},
 	func(ctx context.Context, c *client, in getChildPagesInput) (*childList, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -233,7 +257,7 @@ var getChildPages = toolkit.Read("CONFLUENCE_GET_CHILD_PAGES", "Get Child Pages"
 		if err != nil {
 			return nil, err
 		}
-		out.paging = newPaging(got.cursor)
+		out.paging = got.paging()
 		for _, one := range got.items {
 			if one.Type != "" && one.Type != "page" {
 				if out.Other == nil {
@@ -264,7 +288,7 @@ type ancestorList struct {
 }
 
 type getPageAncestorsInput struct {
-	ID string `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 }
 
 // maxAncestorCalls bounds how far up is walked, at 250 levels a call.
@@ -278,7 +302,7 @@ var getPageAncestors = toolkit.Read("CONFLUENCE_GET_PAGE_ANCESTORS", "Get Page A
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/ancestors", "GET /wiki/api/v2/pages"},
 	},
 	func(ctx context.Context, c *client, in getPageAncestorsInput) (*ancestorList, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -349,7 +373,7 @@ type versionList struct {
 }
 
 type getPageVersionsInput struct {
-	ID         string `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID         string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	Sort       string `json:"sort,omitempty" jsonschema:"enum=modified-date,enum=-modified-date,default=-modified-date" jsonschema_description:"Order; - puts the newest first."`
 	BodyFormat string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format" jsonschema_description:"Give the texts as well, in this format."`
 	pageArgs
@@ -364,7 +388,7 @@ var getPageVersions = toolkit.Read("CONFLUENCE_GET_PAGE_VERSIONS", "Get Page Ver
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/versions"},
 	},
 	func(ctx context.Context, c *client, in getPageVersionsInput) (*versionList, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -376,5 +400,5 @@ var getPageVersions = toolkit.Read("CONFLUENCE_GET_PAGE_VERSIONS", "Get Page Ver
 		if err != nil {
 			return nil, err
 		}
-		return &versionList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}, nil
+		return &versionList{Results: orEmpty(got.items), paging: got.paging()}, nil
 	})

@@ -48,7 +48,7 @@ var createPage = toolkit.Create("CONFLUENCE_CREATE_PAGE", "Create Page",
 		}
 		payload := map[string]any{"title": in.Title, "status": in.Status, "body": text}
 		if in.ParentID != "" {
-			if payload["parentId"], err = contentID("parentId", "page", in.ParentID); err != nil {
+			if payload["parentId"], err = c.contentID(ctx, "parentId", "page", in.ParentID); err != nil {
 				return nil, err
 			}
 		}
@@ -69,7 +69,7 @@ var createPage = toolkit.Create("CONFLUENCE_CREATE_PAGE", "Create Page",
 	})
 
 type getPageInput struct {
-	ID            string `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID            string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	BodyFormat    string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,enum=view,enum=export_view,enum=anonymous_export_view,enum=styled_view,enum=editor,default=storage" jsonschema_description:"Format of the text: storage to edit it later, export_view to read tables and macros as HTML."`
 	Draft         bool   `json:"draft,omitempty" jsonschema_description:"Get the draft instead of what is published."`
 	Version       int    `json:"version,omitempty" jsonschema:"minimum=1" jsonschema_description:"Get an older version by its number."`
@@ -102,12 +102,12 @@ var getPage = toolkit.Read("CONFLUENCE_GET_PAGE_BY_ID", "Get Page by ID",
 		},
 		Pitfalls: []string{
 			"A page in the trash is still returned: look at status.",
-			"The id is a number; a space key or a title is refused.",
+			"A title alone is refused; space key and title together (MKT: Q3 Planning) are taken.",
 		},
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}"},
 	},
 	func(ctx context.Context, c *client, in getPageInput) (*page, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func (c *client) shownPage(p *page, base string) *page {
 }
 
 type deletePageInput struct {
-	ID string `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 }
 
 // deleted says what became of a page.
@@ -172,19 +172,22 @@ var deletePage = toolkit.Delete("CONFLUENCE_DELETE_PAGE", "Delete Page",
 		Endpoints: []string{"DELETE /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}"},
 	},
 	func(ctx context.Context, c *client, in deletePageInput) (*deleted, error) {
-		id, err := contentID("id", "page", in.ID)
+		id, err := c.contentID(ctx, "id", "page", in.ID)
 		if err != nil {
 			return nil, err
 		}
 		err = c.do(ctx, request{
 			method: http.MethodDelete, path: v2 + "/pages/" + id, what: "page with id " + id, field: "id",
-			scopes: []string{scopeDeletePage},
+			scopes: []string{scopeDeletePage}, probe: true,
 		})
 		if isStatus(err, http.StatusNotFound) {
 			// A page that is in the trash already answers like one that never was.
 			p, gerr := c.page(ctx, id, url.Values{"status": {"trashed"}})
 			if gerr == nil && p.Status == "trashed" {
 				return &deleted{ID: id, Message: "The page was in the trash already; a person can restore it from the trash of its space."}, nil
+			}
+			if isStatus(gerr, http.StatusNotFound) {
+				err = gerr
 			}
 		}
 		if err != nil {
@@ -199,7 +202,7 @@ type versionInput struct {
 }
 
 type updatePageInput struct {
-	ID       string        `json:"id" jsonschema_description:"Id of the page, or its address."`
+	ID       string        `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
 	Title    string        `json:"title,omitempty" jsonschema:"maxLength=255" jsonschema_description:"New title; without it the title stays."`
 	SpaceID  string        `json:"spaceId,omitempty" jsonschema_description:"The space, by id or key; without it the space stays."`
 	ParentID string        `json:"parentId,omitempty" jsonschema_description:"Move the page under this page of the same space."`

@@ -94,47 +94,36 @@ var cqlSearch = toolkit.Read("CONFLUENCE_CQL_SEARCH", "CQL Search",
 
 // search runs a CQL query.
 func (c *client) search(ctx context.Context, cql, excerpt, expand string, a pageArgs) (*foundList, error) {
-	if err := a.check(); err != nil {
-		return nil, err
-	}
 	q := url.Values{"cql": {cql}, "excerpt": {excerpt}}
 	for part := range strings.SplitSeq(expand, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			q.Add("expand", part)
 		}
 	}
-	out := &foundList{Results: []found{}}
 	r := request{path: v1 + "/search", query: q, scopes: []string{scopeSearch}}
-	cursor := a.Cursor
-	for skip := a.Start; skip > 0; {
-		rows, next, err := c.searchPage(ctx, r, min(skip, 250), cursor, &foundList{})
-		if err != nil {
-			return nil, err
-		}
-		skip -= len(rows)
-		if cursor = next; cursor == "" {
-			return out, nil
-		}
-	}
-	rows, next, err := c.searchPage(ctx, r, a.Limit, cursor, out)
-	if err != nil {
-		return nil, err
-	}
-	out.Results, out.paging = rows, newPaging(next)
-	return out, nil
-}
-
-// searchPage gets one page of rows; it fills in the totals of into.
-func (c *client) searchPage(ctx context.Context, r request, limit int, cursor string, into *foundList) ([]found, string, error) {
-	var answer struct {
+	var totals struct {
 		TotalSize int    `json:"totalSize"`
 		CQL       string `json:"cqlQuery"`
 	}
-	got, err := fetchOneInto[row](ctx, c, r, limit, cursor, &answer)
-	if err != nil {
-		return nil, "", explainCQL(err)
+	each := 250
+	if strings.Contains(expand, "body") {
+		each = 25
 	}
-	into.TotalSize, into.CQL = answer.TotalSize, answer.CQL
+	got, err := gather(c, a, each, func(limit int, cursor string) (list[row], error) {
+		return fetchOneInto[row](ctx, c, r, limit, cursor, &totals)
+	})
+	if err != nil {
+		return nil, explainCQL(err)
+	}
+	rows := c.shownRows(got)
+	return &foundList{
+		Results: rows, TotalSize: totals.TotalSize, CQL: totals.CQL,
+		paging: newPaging(got.cursor, len(rows), totals.TotalSize-a.Start),
+	}, nil
+}
+
+// shownRows turns rows into what is shown of them.
+func (c *client) shownRows(got list[row]) []found {
 	rows := make([]found, 0, len(got.items))
 	for _, one := range got.items {
 		f := one.found
@@ -146,7 +135,7 @@ func (c *client) searchPage(ctx context.Context, r request, limit int, cursor st
 		f.URL = c.address(links{WebUI: f.URL}, got.base)
 		rows = append(rows, f)
 	}
-	return rows, got.cursor, nil
+	return rows
 }
 
 // plainText takes the marks of highlighting and the HTML entities away.

@@ -67,7 +67,7 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 			out.Results = all[in.Start:min(in.Start+in.Limit, len(all))]
 		}
 		if end := in.Start + in.Limit; end < len(all) && end <= 1000 {
-			out.paging = newPaging(strconv.Itoa(end))
+			out.paging = newPaging(strconv.Itoa(end), len(out.Results), out.TotalSize-in.Start)
 		} else if end < len(all) {
 			out.More = "There is more than can be reached here: search for more exact words, or use CONFLUENCE_CQL_SEARCH."
 		}

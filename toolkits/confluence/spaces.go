@@ -59,7 +59,7 @@ var getSpaces = toolkit.Read("CONFLUENCE_GET_SPACES", "Get Spaces",
 		if err != nil {
 			return nil, err
 		}
-		out := &spaceList{Results: orEmpty(got.items), paging: newPaging(got.cursor)}
+		out := &spaceList{Results: orEmpty(got.items), paging: got.paging()}
 		for i := range got.items {
 			c.shownSpace(&got.items[i], got.base)
 		}
@@ -170,7 +170,7 @@ func (c *client) contents(ctx context.Context, kind string, r request, a pageArg
 	if err != nil {
 		return nil, err
 	}
-	out := &contentList{Results: []contentItem{}, paging: newPaging(got.cursor)}
+	out := &contentList{Results: []contentItem{}, paging: got.paging()}
 	for i := range got.items {
 		out.Results = append(out.Results, contentItem{Type: kind, page: *c.shownPage(&got.items[i], got.base)})
 	}

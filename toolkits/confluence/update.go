@@ -30,7 +30,7 @@ func (e edit) empty() bool {
 // update makes the change and fills out with what is there then. It is sent
 // once: a conflict is reported, never overcome.
 func (c *client) update(ctx context.Context, idArg string, e edit, out any) error {
-	id, err := contentID("id", e.kind, idArg)
+	id, err := c.contentID(ctx, "id", e.kind, idArg)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (c *client) update(ctx context.Context, idArg string, e edit, out any) erro
 	}
 	payload := map[string]any{"id": id}
 	if e.parent != "" {
-		if payload["parentId"], err = contentID("parentId", "page", e.parent); err != nil {
+		if payload["parentId"], err = c.contentID(ctx, "parentId", "page", e.parent); err != nil {
 			return err
 		}
 	}
@@ -130,15 +130,14 @@ func (c *client) current(ctx context.Context, id string, e edit) (*page, error) 
 	var now page
 	r := request{
 		path: v2 + "/" + e.collection + "/" + id, query: q, out: &now,
-		what: e.kind + " with id " + id, field: "id", scopes: []string{scopeReadPage},
+		what: e.kind + " with id " + id, field: "id", scopes: []string{scopeReadPage}, probe: true,
 	}
 	err := c.do(ctx, r)
 	if isStatus(err, http.StatusNotFound) {
 		// What was never published is found as a draft only.
 		q.Set("get-draft", "true")
-		if derr := c.do(ctx, r); derr == nil {
-			return &now, nil
-		}
+		r.probe = false
+		err = c.do(ctx, r)
 	}
 	return &now, err
 }

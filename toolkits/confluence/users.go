@@ -49,7 +49,7 @@ var getCurrentUser = toolkit.Read("CONFLUENCE_GET_CURRENT_USER", "Get Current Us
 
 func (c *client) currentUser(ctx context.Context) (*user, error) {
 	var u user
-	err := c.do(ctx, request{path: v1 + "/user/current", out: &u, scopes: []string{"read:content-details:confluence"}})
+	err := c.do(ctx, request{path: v1 + "/user/current", out: &u, probe: true, scopes: []string{"read:content-details:confluence"}})
 	if err != nil {
 		return nil, err
 	}
