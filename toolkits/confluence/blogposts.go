@@ -92,7 +92,7 @@ func (c *client) shownBlogpost(b *blogpost, base string) *blogpost {
 }
 
 type getBlogpostInput struct {
-	ID            string `json:"id" jsonschema_description:"The blog post: its id, its address, or space key and title (MKT: Q3 News)."`
+	ID            string `json:"id" jsonschema_description:"The blog post: id, address, or MKT: Title."`
 	BodyFormat    string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,enum=view,enum=export_view,enum=anonymous_export_view,enum=styled_view,enum=editor,default=storage" jsonschema_description:"Format of the text: storage to edit it later, export_view to read tables and macros as HTML."`
 	Draft         bool   `json:"draft,omitempty" jsonschema_description:"Get the draft instead of what is published."`
 	Version       int    `json:"version,omitempty" jsonschema:"minimum=1" jsonschema_description:"Get an older version by its number."`
@@ -187,7 +187,7 @@ type blogVersionInput struct {
 }
 
 type updateBlogpostInput struct {
-	ID      string            `json:"id" jsonschema_description:"The blog post: its id, its address, or space key and title (MKT: Q3 News)."`
+	ID      string            `json:"id" jsonschema_description:"The blog post: id, address, or MKT: Title."`
 	Title   string            `json:"title,omitempty" jsonschema:"maxLength=255" jsonschema_description:"New title; without it the title stays."`
 	SpaceID string            `json:"spaceId,omitempty" jsonschema_description:"The space, by id or key; without it the space stays."`
 	Body    *bodyInput        `json:"body,omitempty" jsonschema_description:"The WHOLE new text; without it the text stays."`

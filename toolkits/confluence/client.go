@@ -52,12 +52,19 @@ type request struct {
 	path   string
 	query  url.Values
 	body   any // marshalled when not nil
+	form   *form
 	out    any // filled from the answer when not nil
 	what   string
 	field  string
 	scopes []string
 	header *http.Header // receives the answer's header
 	probe  bool         // a 404 is an answer here: it is not looked into
+}
+
+// form is a body that is no JSON, ready to be sent.
+type form struct {
+	kind string // content type
+	data []byte
 }
 
 // do sends a request. Its errors are *toolkit.Error, but for a context that
@@ -116,6 +123,10 @@ func (c *client) newRequest(ctx context.Context, r request) (*http.Request, erro
 		}
 		body = &b
 	}
+	kind := "application/json"
+	if r.form != nil {
+		body, kind = bytes.NewReader(r.form.data), r.form.kind
+	}
 	address := c.base + r.path
 	if len(r.query) > 0 {
 		address += "?" + r.query.Encode()
@@ -126,7 +137,7 @@ func (c *client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if r.method != http.MethodGet {
 		// Confluence refuses changes that look like those of a browser's form.

@@ -9,6 +9,11 @@ import (
 	"github.com/sluice-run/sluice/toolkit"
 )
 
+const (
+	scopeReadComment  = "read:comment:confluence"
+	scopeWriteComment = "write:comment:confluence"
+)
+
 // comment is a footer comment.
 type comment struct {
 	ID              string   `json:"id" jsonschema_description:"Id of the comment."`
@@ -107,7 +112,7 @@ type commentList struct {
 }
 
 type getPageFooterCommentsInput struct {
-	ID         string   `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID         string   `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 	BodyFormat string   `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,default=storage" jsonschema_description:"Format of the texts."`
 	Status     []string `json:"status,omitempty" jsonschema:"enum=current,enum=archived,enum=trashed,enum=deleted,enum=historical,enum=draft" jsonschema_description:"Only comments with these statuses."`
 	Sort       string   `json:"sort,omitempty" jsonschema:"enum=created-date,enum=-created-date,enum=modified-date,enum=-modified-date" jsonschema_description:"Order; - puts the newest first."`

@@ -18,6 +18,7 @@ import (
 var (
 	digits       = regexp.MustCompile(`^[0-9]{1,19}$`)
 	attachmentID = regexp.MustCompile(`^att[0-9]{1,19}$`)
+	taskID       = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 	spaceKey     = regexp.MustCompile(`^~?[A-Za-z0-9_:.-]{1,255}$`)
 	upperKey     = regexp.MustCompile(`^(~[A-Za-z0-9_:.-]+|[A-Z][A-Z0-9]*)$`)
 	displayPath  = regexp.MustCompile(`/display/(~?[A-Za-z0-9_:.-]{1,255})/([^/]+)$`)

@@ -35,7 +35,7 @@ var addContentLabel = toolkit.Idempotent(toolkit.Create("CONFLUENCE_ADD_CONTENT_
 		Scopes: toolkit.Scopes{}.
 			AnyOf("write:label:confluence", "write:confluence-content").
 			AnyOf("read:label:confluence", "write:confluence-content"),
-		Keywords: []string{"tag", "tags", "mark", "flag", "categorize", "classify", "topic", "page", "urgent", "attach", "put"},
+		Keywords: []string{"tag", "tags", "mark", "flag", "categorize", "classify", "topic", "page", "urgent", "attach", "put", "stick", "document", "article"},
 		Pitfalls: []string{
 			"A label is one word in lower case: urgent, needs-review. Spaces, commas and most punctuation are refused.",
 			"A title alone is refused: give the id, the address, or space key and title (MKT: Q3 Planning).",
@@ -102,7 +102,7 @@ func checkLabel(field, name string) error {
 }
 
 type getLabelsForPageInput struct {
-	ID     string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID     string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 	Prefix string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team,enum=global,enum=system" jsonschema_description:"Only labels of this kind."`
 	pageArgs
 }
@@ -161,4 +161,94 @@ func orEmpty[T any](items []T) []T {
 		return []T{}
 	}
 	return items
+}
+
+type getBlogpostLabelsInput struct {
+	ID     string `json:"id" jsonschema_description:"The blog post: id, address, or MKT: Title."`
+	Prefix string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team,enum=global,enum=system" jsonschema_description:"Only labels of this kind."`
+	pageArgs
+}
+
+var getBlogpostLabels = toolkit.Read("CONFLUENCE_GET_BLOGPOST_LABELS", "Get Blogpost Labels",
+	"List the labels of one blog post. For those of a page use get page labels.",
+	toolkit.About{
+		Scopes:    toolkit.AllOf(scopeReadPage),
+		Keywords:  []string{"classification", "taxonomy"},
+		Endpoints: []string{"GET /wiki/api/v2/blogposts/{id}/labels"},
+	},
+	func(ctx context.Context, c *client, in getBlogpostLabelsInput) (*labelList, error) {
+		id, err := c.contentID(ctx, "id", "blog post", in.ID)
+		if err != nil {
+			return nil, err
+		}
+		q := url.Values{}
+		set(q, "prefix", in.Prefix)
+		return c.labels(ctx, request{
+			path: v2 + "/blogposts/" + id + "/labels", query: q, what: "blog post with id " + id, field: "id", scopes: []string{scopeReadPage},
+		}, in.pageArgs)
+	})
+
+type getAttachmentLabelsInput struct {
+	ID     string `json:"id" jsonschema_description:"Id of the attachment (att123)."`
+	Prefix string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team,enum=global,enum=system" jsonschema_description:"Only labels of this kind."`
+	pageArgs
+}
+
+var getAttachmentLabels = toolkit.Read("CONFLUENCE_GET_ATTACHMENT_LABELS", "Get Attachment Labels",
+	"List the labels of one attached file. For those of a page use get page labels.",
+	toolkit.About{
+		Scopes:    toolkit.AllOf(scopeReadAttachment),
+		Keywords:  []string{"classification", "taxonomy"},
+		Endpoints: []string{"GET /wiki/api/v2/attachments/{id}/labels"},
+	},
+	func(ctx context.Context, c *client, in getAttachmentLabelsInput) (*labelList, error) {
+		id, err := attID("id", in.ID)
+		if err != nil {
+			return nil, err
+		}
+		q := url.Values{}
+		set(q, "prefix", in.Prefix)
+		return c.labels(ctx, request{
+			path: v2 + "/attachments/" + id + "/labels", query: q, what: "attachment with id " + id, field: "id", scopes: []string{scopeReadAttachment},
+		}, in.pageArgs)
+	})
+
+type spaceLabelsInput struct {
+	ID     string `json:"id" jsonschema:"minLength=1" jsonschema_description:"The space: its id or its key (MKT)."`
+	Prefix string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team" jsonschema_description:"Only labels of this kind."`
+	pageArgs
+}
+
+var getLabelsForSpace = toolkit.Read("CONFLUENCE_GET_LABELS_FOR_SPACE", "Get Space Labels",
+	"List the labels that a space itself carries. For the labels of what is in it use get space content labels.",
+	toolkit.About{
+		Scopes:    toolkit.AllOf(scopeReadSpace),
+		Keywords:  []string{"classification", "taxonomy"},
+		Endpoints: []string{"GET /wiki/api/v2/spaces/{id}/labels"},
+	},
+	func(ctx context.Context, c *client, in spaceLabelsInput) (*labelList, error) {
+		return c.spaceLabels(ctx, in, "/labels")
+	})
+
+var getLabelsForSpaceContent = toolkit.Read("CONFLUENCE_GET_LABELS_FOR_SPACE_CONTENT", "Get Space Content Labels",
+	"List the labels that pages, blog posts and attachments in one space carry. For those of the space itself use get space labels, for the whole site get labels.",
+	toolkit.About{
+		Scopes:    toolkit.AllOf(scopeReadSpace),
+		Keywords:  []string{"classification", "within one area"},
+		Endpoints: []string{"GET /wiki/api/v2/spaces/{id}/content/labels"},
+	},
+	func(ctx context.Context, c *client, in spaceLabelsInput) (*labelList, error) {
+		return c.spaceLabels(ctx, in, "/content/labels")
+	})
+
+func (c *client) spaceLabels(ctx context.Context, in spaceLabelsInput, path string) (*labelList, error) {
+	id, err := c.spaceID(ctx, "id", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	q := url.Values{}
+	set(q, "prefix", in.Prefix)
+	return c.labels(ctx, request{
+		path: v2 + "/spaces/" + id + path, query: q, what: "space with id " + id, field: "id", scopes: []string{scopeReadSpace},
+	}, in.pageArgs)
 }

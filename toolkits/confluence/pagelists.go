@@ -220,7 +220,7 @@ type childList struct {
 }
 
 type getChildPagesInput struct {
-	ID   string `json:"id" jsonschema_description:"The page above: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID   string `json:"id" jsonschema_description:"The page above: id, address, or MKT: Title."`
 	Sort string `json:"sort,omitempty" jsonschema:"enum=id,enum=-id,enum=created-date,enum=-created-date,enum=modified-date,enum=-modified-date,enum=child-position,enum=-child-position" jsonschema_description:"Order; - reverses it. Without it, as in the page tree."`
 	pageArgs
 }
@@ -288,7 +288,7 @@ type ancestorList struct {
 }
 
 type getPageAncestorsInput struct {
-	ID string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 }
 
 // maxAncestorCalls bounds how far up is walked, at 250 levels a call.
@@ -373,7 +373,7 @@ type versionList struct {
 }
 
 type getPageVersionsInput struct {
-	ID         string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID         string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 	Sort       string `json:"sort,omitempty" jsonschema:"enum=modified-date,enum=-modified-date,default=-modified-date" jsonschema_description:"Order; - puts the newest first."`
 	BodyFormat string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format" jsonschema_description:"Give the texts as well, in this format."`
 	pageArgs

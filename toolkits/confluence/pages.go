@@ -69,7 +69,7 @@ var createPage = toolkit.Create("CONFLUENCE_CREATE_PAGE", "Create Page",
 	})
 
 type getPageInput struct {
-	ID            string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID            string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 	BodyFormat    string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format,enum=view,enum=export_view,enum=anonymous_export_view,enum=styled_view,enum=editor,default=storage" jsonschema_description:"Format of the text: storage to edit it later, export_view to read tables and macros as HTML."`
 	Draft         bool   `json:"draft,omitempty" jsonschema_description:"Get the draft instead of what is published."`
 	Version       int    `json:"version,omitempty" jsonschema:"minimum=1" jsonschema_description:"Get an older version by its number."`
@@ -151,7 +151,7 @@ func (c *client) shownPage(p *page, base string) *page {
 }
 
 type deletePageInput struct {
-	ID string `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 }
 
 // deleted says what became of a page.
@@ -202,7 +202,7 @@ type versionInput struct {
 }
 
 type updatePageInput struct {
-	ID       string        `json:"id" jsonschema_description:"The page: its id, its address, or space key and title (MKT: Q3 Planning)."`
+	ID       string        `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`
 	Title    string        `json:"title,omitempty" jsonschema:"maxLength=255" jsonschema_description:"New title; without it the title stays."`
 	SpaceID  string        `json:"spaceId,omitempty" jsonschema_description:"The space, by id or key; without it the space stays."`
 	ParentID string        `json:"parentId,omitempty" jsonschema_description:"Move the page under this page of the same space."`

@@ -27,7 +27,7 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 		Scopes:    toolkit.AllOf(scopeReadSpace).AnyOf(scopeSearch, "search:confluence"),
 		Keywords: []string{
 			"find", "look for", "lookup", "look up", "locate", "where is", "which page", "page id", "by title", "by name", "called", "named", "about",
-			"mentions", "documents", "notes", "articles", "anything on", "full text",
+			"mentions", "documents", "documentation", "information", "written about", "do we have", "notes", "articles", "anything on", "full text",
 		},
 		Pitfalls: []string{
 			"Results hold excerpts, not texts: read one with CONFLUENCE_GET_PAGE_BY_ID or, for content.type blogpost, CONFLUENCE_GET_BLOGPOST_BY_ID.",

@@ -137,7 +137,7 @@ var getSpaceContents = toolkit.Read("CONFLUENCE_GET_SPACE_CONTENTS", "Get Space 
 	"List the pages or the blog posts of one space. To find something by words use search content.",
 	toolkit.About{
 		Scopes:   toolkit.AllOf(scopeReadPage, scopeReadSpace),
-		Keywords: []string{"list", "browse", "what is in", "inside", "overview", "inventory", "documents", "articles", "all pages", "trash"},
+		Keywords: []string{"list", "browse", "what is in", "inside", "overview", "inventory", "documents", "articles", "all pages", "news", "announcements", "trash"},
 		Pitfalls: []string{"It lists either pages or blog posts, chosen by type.", "Attachments belong to pages and are not listed here."},
 		Endpoints: []string{
 			"GET /wiki/api/v2/spaces/{id}/pages", "GET /wiki/api/v2/spaces/{id}/blogposts", "GET /wiki/api/v2/spaces",
@@ -249,38 +249,43 @@ var createSpace = toolkit.Create("CONFLUENCE_CREATE_SPACE", "Create Space",
 		Endpoints: []string{"POST /wiki/rest/api/space"},
 	},
 	func(ctx context.Context, c *client, in createSpaceInput) (*newSpace, error) {
-		if !keyForm.MatchString(in.Key) {
-			return nil, toolkit.Invalid("key", "key: expected letters and digits only, such as MKT")
-		}
 		if in.Type == "personal" {
 			return nil, toolkit.Invalid("type", "type: a personal space is made by its owner in Confluence; only global can be made here")
 		}
 		if len(in.Metadata) > 0 {
 			return nil, toolkit.Invalid("metadata", "metadata: Confluence takes none for a new space; leave it out")
 		}
-		payload := map[string]any{"key": in.Key, "name": in.Name}
-		if in.Description != nil && in.Description.Plain != nil {
-			payload["description"] = map[string]any{"plain": map[string]string{
-				"value": in.Description.Plain.Value, "representation": "plain",
-			}}
-		}
-		var s newSpace
-		err := c.do(ctx, request{
-			method: http.MethodPost, path: v1 + "/space", body: payload, out: &s,
-			scopes: []string{"write:space:confluence", "read:space-details:confluence", "write:space.permission:confluence"},
-		})
-		if isStatus(err, http.StatusBadRequest, http.StatusConflict) && strings.Contains(err.Error(), "exists") {
-			return nil, &toolkit.Error{
-				Kind: toolkit.KindConflict, Field: "key", Cause: err, Message: "A space with the key '" + in.Key + "' already exists.",
-				Fix: "Choose another key, or use the space that is there: CONFLUENCE_GET_SPACE_BY_ID.",
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if s.Homepage != nil {
-			s.HomepageID = s.Homepage.ID
-		}
-		s.URL = c.address(s.Links, "")
-		return &s, nil
+		return c.createSpace(ctx, "/space", createPrivateSpaceInput{Key: in.Key, Name: in.Name, Description: in.Description})
 	})
+
+// createSpace makes a space by the call at path.
+func (c *client) createSpace(ctx context.Context, path string, in createPrivateSpaceInput) (*newSpace, error) {
+	if !keyForm.MatchString(in.Key) {
+		return nil, toolkit.Invalid("key", "key: expected letters and digits only, such as MKT")
+	}
+	payload := map[string]any{"key": in.Key, "name": in.Name}
+	if in.Description != nil && in.Description.Plain != nil {
+		payload["description"] = map[string]any{"plain": map[string]string{
+			"value": in.Description.Plain.Value, "representation": "plain",
+		}}
+	}
+	var s newSpace
+	err := c.do(ctx, request{
+		method: http.MethodPost, path: v1 + path, body: payload, out: &s,
+		scopes: []string{"write:space:confluence", "read:space-details:confluence", "write:space.permission:confluence"},
+	})
+	if isStatus(err, http.StatusBadRequest, http.StatusConflict) && strings.Contains(err.Error(), "exists") {
+		return nil, &toolkit.Error{
+			Kind: toolkit.KindConflict, Field: "key", Cause: err, Message: "A space with the key '" + in.Key + "' already exists.",
+			Fix: "Choose another key, or use the space that is there: CONFLUENCE_GET_SPACE_BY_ID.",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.Homepage != nil {
+		s.HomepageID = s.Homepage.ID
+	}
+	s.URL = c.address(s.Links, "")
+	return &s, nil
+}

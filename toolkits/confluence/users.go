@@ -2,7 +2,11 @@ package confluence
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -70,3 +74,36 @@ func (c *client) user(ctx context.Context, accountID string) (*user, error) {
 	})
 	return &u, err
 }
+
+// anonymousUser is how visitors without an account are shown.
+type anonymousUser struct {
+	Allowed     bool        `json:"allowed" jsonschema_description:"Whether visitors without an account may use the site."`
+	Type        string      `json:"type,omitempty" jsonschema_description:"anonymous."`
+	DisplayName string      `json:"displayName,omitempty" jsonschema_description:"The name shown for them."`
+	Picture     *picture    `json:"profilePicture,omitempty" jsonschema_description:"Picture."`
+	Operations  []operation `json:"operations,omitempty" jsonschema_description:"What they may do on the site."`
+	Message     string      `json:"message,omitempty" jsonschema_description:"What that means."`
+}
+
+var getAnonymousUser = toolkit.Read("CONFLUENCE_GET_USER_ANONYMOUS", "Get Anonymous User",
+	"Say whether visitors without an account may use the site, how they are shown and what they may do. For whose account is connected use get current user.",
+	toolkit.About{
+		Scopes:    toolkit.Scopes{}.AnyOf("read:user:confluence", "read:confluence-user"),
+		Keywords:  []string{"public access", "without login", "guests", "visitors", "open to the world"},
+		Endpoints: []string{"GET /wiki/rest/api/user/anonymous"},
+	},
+	func(ctx context.Context, c *client, _ struct{}) (*anonymousUser, error) {
+		var u anonymousUser
+		err := c.do(ctx, request{
+			path: v1 + "/user/anonymous", query: url.Values{"expand": {"operations"}}, out: &u, scopes: []string{"read:user:confluence"},
+		})
+		var e *toolkit.Error
+		if isStatus(err, http.StatusForbidden) && errors.As(err, &e) && strings.Contains(fmt.Sprint(e.Cause), "Anonymous") {
+			return &anonymousUser{Message: "Anonymous access to this site is off: everybody needs an account."}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		u.Allowed, u.Message = true, "Anonymous access to this site is on; each space decides whether it takes part."
+		return &u, nil
+	})
