@@ -107,6 +107,9 @@ func userFields() map[string]cqlField {
 func (r row) typ() string {
 	switch {
 	case r.c != nil:
+		if r.c.typ == typeCustom {
+			return r.c.appType
+		}
 		return string(r.c.typ)
 	case r.sp != nil:
 		return "space"
@@ -352,7 +355,7 @@ func typeField(e *searchEnv, c *cql.Clause) (predicate, *apiError) {
 		return nil, err
 	}
 	for _, v := range vs {
-		if !slices.Contains(typeWords, strings.ToLower(v)) {
+		if !slices.Contains(typeWords, strings.ToLower(v)) && !strings.Contains(v, ":") { // apps name their types ac:app:type
 			return nil, badRequest("Could not parse cql : The value '%s' is not supported for the field 'type'. Supported values are: %s", v, strings.Join(typeWords, ", "))
 		}
 	}

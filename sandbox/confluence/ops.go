@@ -332,8 +332,9 @@ func noSuch(t contentType, id int64) *apiError {
 
 // visible says whether an account may know of a content at all.
 func (st *store) visible(x *content, me *user) bool {
-	if on := st.contents[x.containerID]; on != nil {
-		return st.visible(on, me)
+	if x.containerID != 0 {
+		on := st.contents[x.containerID]
+		return on != nil && st.visible(on, me)
 	}
 	if (x.status == statusDraft || x.private) && x.authorID != me.AccountID {
 		return false

@@ -16,6 +16,7 @@ func v2Tables() []map[string]endpoint {
 		inlineRoutes(),
 		propertyRoutes(),
 		treeRoutes(),
+		customRoutes(),
 		spaceAccessRoutesV2(),
 	}
 }
