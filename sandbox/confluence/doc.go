@@ -15,13 +15,18 @@
 // authentication by e-mail and API token; each user has a token of their own and
 // acts as themselves:
 //
-//   - /wiki/api/v2: pages, blog posts, their versions, children, ancestors,
-//     labels and footer comments; spaces; labels; footer comments.
-//   - /wiki/rest/api: search and content search (CQL), user search, current
-//     user, labels of content, create and delete space, long tasks; and the
-//     content and space calls that today's v1 document no longer lists but the
-//     site host still answers, because older clients read with them
-//     ([Options].V1Removed turns them off: 410).
+//   - /wiki/api/v2: pages and blog posts with their versions, children,
+//     descendants, ancestors and labels; attachments; footer and inline comments;
+//     likes; tasks; labels; spaces; and what [Sandbox] offers of access,
+//     properties and the other contents of the page tree.
+//   - /wiki/rest/api: search (CQL) of contents and users; labels; uploads and
+//     downloads; moving, copying and archiving pages; versions; templates; body
+//     conversion; watches, favourites and views; long tasks; and the calls that
+//     today's v1 document no longer lists but the site host still answers,
+//     because older clients read with them ([Options].V1Removed turns them off: 410).
+//   - /media: the bytes of attachments, at signed addresses that live for
+//     [MediaLife]. The addresses below /wiki/download refuse API tokens with 401,
+//     as the cloud does.
 //   - /_edge/tenant_info, and plain HTML under /wiki/spaces so that the links in
 //     answers open in a browser.
 //
@@ -33,12 +38,18 @@
 // a 409; titles are unique in a space without regard to case; a page made
 // without a parent goes under the homepage; deleting moves to the trash and
 // purging destroys; lists are paged by cursors. Storage bodies are parsed
-// strictly and rewritten in canonical form. Errors have the cloud's bodies and
+// strictly and rewritten in canonical form. Tasks and the marks of inline comments
+// live in the bodies: ticking a task is a new version, and a comment whose mark an
+// update drops is dangling. Long tasks are done at once; [Options].TaskTime lets
+// them look busy for a while. Errors have the cloud's bodies and
 // sentences where those are known.
 //
 // # Reading and disturbing it from a test
 //
-// [Sandbox.Page], [Sandbox.Pages], [Sandbox.BlogPosts], [Sandbox.Labels] and
-// [Sandbox.Comments] read the state without HTTP. [Sandbox.Fail] makes the next
-// matching requests fail: a status with Retry-After, a hang, HTML, a cut body.
+// [Sandbox.Page], [Sandbox.Pages], [Sandbox.BlogPosts], [Sandbox.Labels],
+// [Sandbox.Comments], [Sandbox.InlineComments], [Sandbox.Attachments],
+// [Sandbox.Tasks] and [Sandbox.Likes] read the state without HTTP.
+// [Sandbox.Attach], [Sandbox.Like] and [Sandbox.View] do what people do in a
+// browser. [Sandbox.Fail] makes the next matching requests fail: a status with
+// Retry-After, a hang, HTML, a cut body.
 package confluence
