@@ -2,6 +2,7 @@ package confluence_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -344,4 +345,28 @@ func TestPeople(t *testing.T) {
 		t.Errorf("users-bulk = %v; an e-mail is told only to its owner", v2)
 	}
 	s.must(403, "GET", "/wiki/rest/api/user/anonymous", nil)
+}
+
+func TestAnonymousReaders(t *testing.T) {
+	s := newSite(t, confluence.Options{Anonymous: true})
+	space, _ := s.space("DOC")
+	open, secret := s.page(space, "Open", ""), s.page(space, "Secret", "")
+	s.must(200, "PUT", "/wiki/rest/api/content/"+secret+"/restriction/byOperation/read/user?accountId="+s.me.AccountID, nil)
+	s.must(200, "POST", "/wiki/rest/api/space/_private", obj{"key": "MINE", "name": "Mine"})
+	get := func(method, path string) int {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Code
+	}
+	for path, want := range map[string]int{"/wiki/api/v2/pages/" + open: 200, "/wiki/api/v2/pages/" + secret: 404, "/wiki/rest/api/user/current": 200, "/wiki/rest/api/user/anonymous": 200} {
+		if got := get("GET", path); got != want {
+			t.Errorf("GET %s without credentials = %d, want %d", path, got, want)
+		}
+	}
+	if got := get("DELETE", "/wiki/api/v2/pages/"+open); got != 404 {
+		t.Errorf("DELETE without credentials = %d", got)
+	}
+	if got := s.as(confluence.User{Email: "x@example.com", Token: "wrong"}, "GET", "/wiki/api/v2/pages/"+open, nil).status; got != 404 {
+		t.Errorf("wrong credentials = %d; they are not the same as none", got)
+	}
 }

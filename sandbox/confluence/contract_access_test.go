@@ -74,6 +74,11 @@ func TestContractOfAccess(t *testing.T) {
 	} {
 		s.must(200, "GET", v1+path, nil)
 	}
+	s.must(200, "POST", v1+"/content/"+q3.ID+"/property", obj{"key": "expanded", "value": "x"})
+	wide := s.must(200, "GET", v1+"/content/"+q3.ID+"?expand=operations,restrictions.read.restrictions.user,restrictions.update,metadata.properties.expanded,space.permissions,space.metadata.labels,space.icon,space.history,space.operations", nil)
+	if wide.str("restrictions.read.restrictions.user.results.0.accountId") != s.me.AccountID || wide.str("metadata.properties.expanded.value") != "x" || wide.str("space.permissions.0.operation.operation") != "read" || wide.str("operations.0.operation") == "" {
+		t.Errorf("expanded = %s", wide.text)
+	}
 	s.must(200, "POST", v1+"/content/"+q3.ID+"/permission/check", obj{"subject": obj{"type": "group", "identifier": group}, "operation": "read"})
 	s.must(200, "DELETE", byOp+"/byGroupId/"+group, nil)
 	s.must(200, "DELETE", byOp+"/user?accountId="+s.me.AccountID, nil)

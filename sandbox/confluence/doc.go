@@ -11,14 +11,13 @@
 //
 // # What is served
 //
-// One front, the site host (https://name.atlassian.net in the cloud), with Basic
-// authentication by e-mail and API token; each user has a token of their own and
-// acts as themselves:
+// Two fronts on one handler. The site host (https://name.atlassian.net in the
+// cloud) takes Basic authentication by e-mail and API token; each user has a token
+// of their own and acts as themselves:
 //
 //   - /wiki/api/v2: pages and blog posts with their versions, children,
 //     descendants, ancestors and labels; attachments; footer and inline comments;
-//     likes; tasks; labels; spaces; and what [Sandbox] offers of access,
-//     properties and the other contents of the page tree.
+//     likes; tasks; labels; spaces.
 //   - /wiki/rest/api: search (CQL) of contents and users; labels; uploads and
 //     downloads; moving, copying and archiving pages; versions; templates; body
 //     conversion; watches, favourites and views; long tasks; and the calls that
@@ -29,6 +28,21 @@
 //     as the cloud does.
 //   - /_edge/tenant_info, and plain HTML under /wiki/spaces so that the links in
 //     answers open in a browser.
+//
+// Beside those, both APIs have whiteboards, folders, databases and Smart Links,
+// content and space properties, custom content, restrictions, permissions and
+// operations, groups, bulk look-ups of users, and the audit log.
+//
+// The hosts of OAuth (auth.atlassian.com and api.atlassian.com) are served below
+// /authorize, /oauth/token, /oauth/token/accessible-resources and
+// /ex/confluence/{cloudId}. [Sandbox.AddOAuthApp] registers an app: people consent
+// on a plain HTML page, tokens last an hour, refresh tokens rotate with ten
+// minutes of grace, and the reuse of an old one kills its family.
+// [Sandbox.AddServiceAccount] gives client credentials, [Sandbox.AddScopedToken]
+// an API token for the gateway, [Sandbox.IssueTokens] tokens without the page.
+// The gateway enforces the scopes of each operation as Atlassian's documents list
+// them, answers 410 to the v1 calls that were removed, and counts points
+// ([Options].Quota).
 //
 // Every answer carries the header [Header].
 //
@@ -44,6 +58,17 @@
 // them look busy for a while. Errors have the cloud's bodies and
 // sentences where those are known.
 //
+// What somebody may not see does not exist for them: view restrictions, which
+// pages inherit, and permissions of spaces keep contents out of reads, lists and
+// search. A new space lets everybody read and write; only its creator and those
+// whose [User].Admin is set administer it. In the seed's spaces everybody does.
+//
+// # Keeping it
+//
+// [Sandbox.Dump] writes the whole site as JSON and [Sandbox.Load] reads it;
+// [Open] and [Sandbox.Save] do so with [Options].File. [Sandbox.SeedMany] makes
+// thousands of pages.
+//
 // # Reading and disturbing it from a test
 //
 // [Sandbox.Page], [Sandbox.Pages], [Sandbox.BlogPosts], [Sandbox.Labels],
@@ -51,5 +76,6 @@
 // [Sandbox.Tasks] and [Sandbox.Likes] read the state without HTTP.
 // [Sandbox.Attach], [Sandbox.Like] and [Sandbox.View] do what people do in a
 // browser. [Sandbox.Fail] makes the next matching requests fail: a status with
-// Retry-After, a hang, HTML, a cut body.
+// Retry-After, a hang, HTML, a cut body; [Sandbox.Throttle] is the 429 of a used-up
+// quota, [Sandbox.ExpireTokens] and [Sandbox.RevokeGrants] end what OAuth apps hold.
 package confluence

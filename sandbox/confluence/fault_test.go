@@ -97,7 +97,9 @@ func TestFaultHangs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	do := func(ctx context.Context) {
-		res, err := http.DefaultClient.Do(c.request(ctx, "GET", currentUser, ""))
+		// On a used connection the client would take the release for an idle close and try again.
+		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		res, err := fresh.Do(c.request(ctx, "GET", currentUser, ""))
 		if err == nil {
 			res.Body.Close()
 		}

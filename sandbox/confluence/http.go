@@ -132,6 +132,9 @@ func (c *call) authenticate() *apiError {
 		c.me = c.st.users[c.st.tokens[key]]
 		c.mu.RUnlock()
 	}
+	if c.me == nil && c.opts.Anonymous && c.r.Header.Get("Authorization") == "" && c.r.Method == http.MethodGet {
+		c.me = nobody
+	}
 	if c.me != nil {
 		return nil
 	}

@@ -60,6 +60,8 @@ type Options struct {
 	// Burst how many calls one app or token may make in a second. Default 65,000
 	// points and no limit of calls.
 	Quota, Burst int
+	// Anonymous lets anybody read without credentials what ordinary users may read.
+	Anonymous bool
 	// File is where [Open] and [Sandbox.Save] keep the site, as JSON. Default: nowhere.
 	File string
 }

@@ -51,6 +51,9 @@ func v1RemovedRoutes() map[string]endpoint {
 }
 
 func (c *call) currentUser() (any, *apiError) {
+	if c.me == nobody {
+		return c.anonymousUser()
+	}
 	c.rlock()
 	out := c.showUserWith(c.me.AccountID, parseExpand(c.list("expand")))
 	out.TimeZone, out.Locale = c.me.timeZone, "en-GB"
@@ -66,9 +69,23 @@ func (c *call) getUser() (any, *apiError) {
 	return c.showUserWith(id, parseExpand(c.list("expand"))), nil
 }
 
-// anonymousUser refuses: anonymous access to the site is off.
+type v1Anonymous struct {
+	Type           string            `json:"type"`
+	ProfilePicture v1Picture         `json:"profilePicture"`
+	DisplayName    string            `json:"displayName"`
+	Expandable     map[string]string `json:"_expandable"`
+	Links          v1Links           `json:"_links"`
+}
+
+// anonymousUser shows who reads without an account, where the site lets anybody.
 func (c *call) anonymousUser() (any, *apiError) {
-	return nil, forbidden("Anonymous users are not permitted to use Confluence")
+	if !c.opts.Anonymous {
+		return nil, forbidden("Anonymous users are not permitted to use Confluence")
+	}
+	return v1Anonymous{
+		Type: "anonymous", DisplayName: "Anonymous", ProfilePicture: v1Picture{Path: "/wiki/aa-avatar/anonymous", Width: 48, Height: 48, IsDefault: true},
+		Expandable: map[string]string{"operations": ""}, Links: v1Links{Self: c.base + "/wiki/rest/api/user/anonymous", Base: c.base + "/wiki", Context: "/wiki"},
+	}, nil
 }
 
 type v1LabelInfo struct {

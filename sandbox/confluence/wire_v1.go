@@ -68,6 +68,11 @@ type v1Space struct {
 	Status      string            `json:"status"`
 	Description map[string]any    `json:"description,omitempty"`
 	Homepage    *v1Content        `json:"homepage,omitempty"`
+	Icon        *v1Picture        `json:"icon,omitempty"`
+	Metadata    map[string]any    `json:"metadata,omitempty"`
+	Operations  []v1Operation     `json:"operations,omitempty"`
+	Permissions []v1Permission    `json:"permissions,omitempty"`
+	History     map[string]any    `json:"history,omitempty"`
 	Expandable  map[string]string `json:"_expandable"`
 	Links       v1Links           `json:"_links"`
 }
@@ -108,6 +113,7 @@ func (c *call) showSpaceV1(sp *space, e expansion) *v1Space {
 		},
 		Links: v1Links{Self: c.base + "/wiki" + self, WebUI: "/spaces/" + sp.key},
 	}
+	c.expandSpace(out, sp, e)
 	if e["description"] {
 		out.Description = map[string]any{
 			"plain":       map[string]any{"value": sp.desc, "representation": "plain", "embeddedContent": []any{}},
@@ -145,22 +151,24 @@ type v1Body struct {
 }
 
 type v1Content struct {
-	ID          string            `json:"id"`
-	Type        string            `json:"type"`
-	Status      string            `json:"status"`
-	Title       string            `json:"title"`
-	Space       *v1Space          `json:"space,omitempty"`
-	History     *v1History        `json:"history,omitempty"`
-	Version     *v1Version        `json:"version,omitempty"`
-	Ancestors   *[]*v1Content     `json:"ancestors,omitempty"`
-	Children    map[string]any    `json:"children,omitempty"`
-	Container   any               `json:"container,omitempty"`
-	Body        map[string]any    `json:"body,omitempty"`
-	Metadata    map[string]any    `json:"metadata,omitempty"`
-	Extensions  map[string]any    `json:"extensions"`
-	MacroOutput map[string]any    `json:"macroRenderedOutput"`
-	Expandable  map[string]string `json:"_expandable"`
-	Links       v1Links           `json:"_links"`
+	ID           string            `json:"id"`
+	Type         string            `json:"type"`
+	Status       string            `json:"status"`
+	Title        string            `json:"title"`
+	Space        *v1Space          `json:"space,omitempty"`
+	History      *v1History        `json:"history,omitempty"`
+	Version      *v1Version        `json:"version,omitempty"`
+	Ancestors    *[]*v1Content     `json:"ancestors,omitempty"`
+	Children     map[string]any    `json:"children,omitempty"`
+	Container    any               `json:"container,omitempty"`
+	Body         map[string]any    `json:"body,omitempty"`
+	Metadata     map[string]any    `json:"metadata,omitempty"`
+	Operations   []v1Operation     `json:"operations,omitempty"`
+	Restrictions map[string]any    `json:"restrictions,omitempty"`
+	Extensions   map[string]any    `json:"extensions"`
+	MacroOutput  map[string]any    `json:"macroRenderedOutput"`
+	Expandable   map[string]string `json:"_expandable"`
+	Links        v1Links           `json:"_links"`
 }
 
 type v1History struct {
@@ -252,7 +260,8 @@ func (c *call) showV1(x *content, v *version, e expansion) *v1Content {
 	case typeComment:
 		c.v1Comment(out, x, e["extensions"])
 	}
-	for _, name := range []string{"childTypes", "operations", "restrictions", "descendants", "schedulePublishDate"} {
+	c.expandAccess(out, x, e)
+	for _, name := range []string{"childTypes", "descendants", "schedulePublishDate"} {
 		out.Expandable[name] = ""
 	}
 	return out
@@ -275,8 +284,13 @@ func (c *call) bodyV1(x *content, v *version, e expansion) map[string]any {
 }
 
 func (c *call) metadata(x *content, e expansion) map[string]any {
-	left := map[string]string{"currentuser": "", "frontend": "", "properties": ""}
+	left := map[string]string{"currentuser": "", "frontend": ""}
 	out := map[string]any{"_expandable": left}
+	if e["properties"] {
+		out["properties"] = c.propertiesV1(x, e.below("properties"))
+	} else {
+		left["properties"] = ""
+	}
 	if e["labels"] {
 		out["labels"] = c.labelArray(x, "")
 	} else {
