@@ -294,7 +294,10 @@ func (c *call) updateAttachment() (any, *apiError) {
 		}
 	}
 	if in.Container != nil && int64(in.Container.ID) != on.id {
-		if to, err = c.anyContent(int64(in.Container.ID)); err != nil {
+		if to, err = c.anyContent(int64(in.Container.ID)); err == nil {
+			err = c.editable(to)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if to.typ != typePage && to.typ != typeBlog {

@@ -300,6 +300,9 @@ func (c *call) updateContentV1() (any, *apiError) {
 	if err := c.editable(x); err != nil {
 		return nil, err
 	}
+	if x.typ == typeFile {
+		return nil, badRequest("An attachment is updated at /content/%d/child/attachment/%s", x.containerID, x.ref())
+	}
 	ch := changeIn{title: in.Title, status: in.Status, number: in.Version.Number, message: in.Version.Message, minor: in.Version.MinorEdit, authorID: c.me.AccountID}
 	if in.Body != nil {
 		ch.body = &b
