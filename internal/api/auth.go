@@ -9,14 +9,18 @@ import (
 )
 
 // authenticate lets a request pass that carries exactly one credential, a good
-// API key, and puts the caller into its context. The OpenAPI document is public.
+// API key, and puts the caller into its context. Reading the OpenAPI document is
+// public.
 func authenticate(next http.Handler, ids *identity.Service, origin func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callerOf(r.Context())
 		c.origin = origin(r)
-		if r.URL.Path != "/openapi.json" {
+		if r.URL.Path != "/openapi.json" || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 			p, err := principal(r, ids)
 			if err != nil {
+				if r.ContentLength != 0 {
+					w.Header().Set("Connection", "close") // net/http would wait for a stranger's body
+				}
 				writeError(w, fail(domain.AsError(err), r.Method, c.requestID))
 				return
 			}

@@ -384,3 +384,26 @@ func TestTooManyValues(t *testing.T) {
 		t.Errorf("%s", e.Raw)
 	}
 }
+
+// Strangers may read the OpenAPI document, and neither send bodies to it nor
+// keep each other from it.
+func TestPublicDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *api.Options) { o.MaxCallsPerKey = 1 })
+	for range 8 { // bodies that do not come
+		conn, err := net.Dial("tcp", hostOf(w.server.URL))
+		must(t, err)
+		defer func() { _ = conn.Close() }()
+		must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+		_, err = fmt.Fprint(conn, "POST /openapi.json HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+		must(t, err)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		_ = resp.Body.Close()
+		if resp.StatusCode != 401 {
+			t.Errorf("POST: %d", resp.StatusCode)
+		}
+	}
+	w.want(200, "GET", "/openapi.json", nil, "X-Api-Key", "")
+	w.want(405, "POST", "/openapi.json", `{}`)
+}

@@ -1,12 +1,16 @@
 package mcpserver_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -160,5 +164,23 @@ func TestTooManyValues(t *testing.T) {
 		if got := c.named("tools/call", "TEST_ECHO").post(callBody("TEST_ECHO", many)); got.status != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %d %.200s", era, got.status, got.body)
 		}
+	}
+}
+
+// A stranger is refused at once, without waiting for the body.
+func TestStrangersBodyIsNotWaitedFor(t *testing.T) {
+	e := newEnv(t, nil)
+	_, p := e.key("stranger")
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
+	must(t, err)
+	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = fmt.Fprintf(conn, "POST /tool_router/%s/mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", e.session(p, direct))
+	must(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d", res.StatusCode)
 	}
 }

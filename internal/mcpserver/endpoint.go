@@ -51,6 +51,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 	ctx := r.Context()
 	principal, err := s.opts.Identity.Authenticate(ctx, keyOf(r))
 	if err != nil {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close") // net/http would wait for a stranger's body
+		}
 		refuseError(w, err)
 		return
 	}
