@@ -311,3 +311,24 @@ func TestServerOnItsOwnListener(t *testing.T) {
 		t.Error("a closed server still answers")
 	}
 }
+
+// TestImagesInViews: an image of an attached file leads to the file, and a
+// browser that looks at the page gets it without signing in.
+func TestImagesInViews(t *testing.T) {
+	s := newSite(t, confluence.Options{})
+	space, _ := s.space("DOC")
+	page := s.page(space, "Page", `<p><ac:image><ri:attachment ri:filename="a.svg" /></ac:image></p>`)
+	if _, err := s.Attach(page, s.me.AccountID, "a.svg", "", []byte("<svg/>")); err != nil {
+		t.Fatal(err)
+	}
+	view := s.must(200, "GET", "/wiki/api/v2/pages/"+page+"?body-format=view", nil).str("body.view.value")
+	if !strings.Contains(view, `src="https://test.atlassian.net/wiki/download/attachments/`+page+`/a.svg?`) {
+		t.Errorf("view = %s", view)
+	}
+	html := s.fetch("/wiki/spaces/DOC/pages/" + page).Body.String()
+	_, rest, ok := strings.Cut(html, `src="/media/`)
+	address, _, _ := strings.Cut(rest, `"`)
+	if w := s.fetch("/media/" + strings.ReplaceAll(address, "&amp;", "&")); !ok || w.Code != 200 || w.Body.String() != "<svg/>" {
+		t.Errorf("the page's image = %d %q in %s", w.Code, w.Body.String(), html)
+	}
+}
