@@ -44,6 +44,16 @@ func starts(ctx context.Context, binary, dir string) error {
 	return nil
 }
 
+// rest waits for a second in which nothing is asked of the program.
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // idle measures memory at rest, without and with the sandbox, and after 1,000
 // sessions have each listed their tools once over the handshake-free protocol.
 func idle(ctx context.Context, binary, dir string) error {
@@ -60,8 +70,10 @@ func idle(ctx context.Context, binary, dir string) error {
 		if err := use(ctx, r, hc, "bench"); err != nil {
 			return err
 		}
-		time.Sleep(time.Second) // rest
-		rest, err := r.memory()
+		if err := rest(ctx); err != nil {
+			return err
+		}
+		resting, err := r.memory()
 		if err != nil {
 			return err
 		}
@@ -74,7 +86,7 @@ func idle(ctx context.Context, binary, dir string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| %s, one session used | %v |\n| %s, 1,000 sessions opened and listed | %v |\n", with.name, rest, with.name, after)
+		fmt.Printf("| %s, one session used | %v |\n| %s, 1,000 sessions opened and listed | %v |\n", with.name, resting, with.name, after)
 		if err := r.stop(); err != nil {
 			return err
 		}
