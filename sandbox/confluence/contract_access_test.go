@@ -2,6 +2,7 @@ package confluence_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/sluice-run/sluice/sandbox/confluence"
@@ -48,6 +49,14 @@ func TestContractOfAccess(t *testing.T) {
 		s.must(200, "GET", v2+path, nil)
 	}
 	s.must(200, "GET", v2+"/space-roles/"+s.must(200, "GET", v2+"/space-roles", nil).str("results.0.id"), nil)
+	emails := s.must(200, "POST", v2+"/user/access/check-access-by-email", obj{"emails": []string{"root@example.com", "nobody@example.com", "no address"}})
+	if emails.str("emailsWithoutAccess.0") != "nobody@example.com" || emails.str("invalidEmails.0") != "no address" {
+		t.Errorf("access by e-mail = %s", emails.text)
+	}
+	s.must(200, "GET", v2+"/data-policies/metadata", nil)
+	if got := s.rawGet(v2 + "/classification-levels"); got != "[]" {
+		t.Errorf("classification levels = %s", got)
+	}
 	s.must(200, "POST", v2+"/users-bulk", obj{"accountIds": []string{s.me.AccountID}})
 	for noun, id := range made {
 		if noun != "comments" && noun != "pages" && noun != "blogposts" {
@@ -92,4 +101,13 @@ func TestContractOfAccess(t *testing.T) {
 	s.must(204, "DELETE", v1+"/group/userByGroupId?groupId="+group+"&accountId="+s.me.AccountID, nil)
 	s.must(204, "DELETE", v1+"/group/by-id?id="+group, nil)
 	t.Logf("%d operations validated", len(c.seen))
+}
+
+// rawGet gives the body of an answer that is no JSON object.
+func (s *site) rawGet(path string) string {
+	req := httptest.NewRequest("GET", "https://test.atlassian.net"+path, nil)
+	req.SetBasicAuth(s.me.Email, s.me.Token)
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, req)
+	return w.Body.String()
 }

@@ -55,3 +55,35 @@ func ExampleSandbox_Fail() {
 	fmt.Println(res.Status, res.Header.Get("Retry-After"))
 	// Output: 429 Too Many Requests 3
 }
+
+// An OAuth app calls through the gateway, with what its token may do.
+func ExampleSandbox_IssueTokens() {
+	srv := confluence.NewServer(confluence.Options{Seed: true})
+	defer srv.Close()
+	me := srv.AddUser(confluence.User{Email: "ann@example.com"})
+	app := srv.AddOAuthApp(confluence.OAuthApp{Name: "My app", RedirectURIs: []string{"http://localhost/callback"}})
+	tokens, err := srv.IssueTokens(app.ClientID, me.AccountID, "read:page:confluence")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, path := range []string{"/wiki/api/v2/pages?limit=1", "/wiki/api/v2/spaces", "/wiki/rest/api/content"} {
+		req, err := http.NewRequest(http.MethodGet, srv.URL+"/ex/confluence/"+srv.CloudID()+path, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		req.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		res.Body.Close()
+		fmt.Println(res.StatusCode, path)
+	}
+	// Output:
+	// 200 /wiki/api/v2/pages?limit=1
+	// 401 /wiki/api/v2/spaces
+	// 410 /wiki/rest/api/content
+}

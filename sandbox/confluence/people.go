@@ -303,6 +303,43 @@ func (c *call) usersBulkV2() (any, *apiError) {
 	return out, nil
 }
 
+type v2EmailAccess struct {
+	Without []string `json:"emailsWithoutAccess"`
+	Invalid []string `json:"invalidEmails"`
+}
+
+// checkAccessByEmail tells which addresses belong to nobody here.
+func (c *call) checkAccessByEmail() (any, *apiError) {
+	var in struct {
+		Emails []string `json:"emails"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if len(in.Emails) == 0 || len(in.Emails) > maxLimit {
+		return nil, badRequest("emails must hold 1 to %d addresses, got %d", maxLimit, len(in.Emails))
+	}
+	c.rlock()
+	out := v2EmailAccess{Without: []string{}, Invalid: []string{}}
+	for _, e := range in.Emails {
+		if name, host, ok := strings.Cut(e, "@"); !ok || name == "" || host == "" {
+			out.Invalid = append(out.Invalid, e)
+		} else if c.st.userByEmail(e) == nil {
+			out.Without = append(out.Without, e)
+		}
+	}
+	return out, nil
+}
+
+type v2DataPolicies struct {
+	AnyBlocked bool `json:"anyContentBlocked"`
+}
+
+// dataPolicies and classificationLevels tell that the site has none.
+func (c *call) dataPolicies() (any, *apiError) { return v2DataPolicies{}, nil }
+
+func (c *call) classificationLevels() (any, *apiError) { return []struct{}{}, nil }
+
 // AddGroup makes a group, or adds accounts to the group of that name. It gives
 // the group's id.
 func (s *Sandbox) AddGroup(name string, accountIDs ...string) string {

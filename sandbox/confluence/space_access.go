@@ -9,18 +9,23 @@ import (
 
 func spaceAccessRoutesV2() map[string]endpoint {
 	return map[string]endpoint{
-		"POST /users-bulk":                     (*call).usersBulkV2,
-		"GET /spaces/{id}/operations":          (*call).getSpaceOperations,
-		"GET /spaces/{id}/permissions":         (*call).getSpacePermissions,
-		"GET /spaces/{id}/role-assignments":    (*call).getRoleAssignments,
-		"GET /spaces/{id}/labels":              (*call).getSpaceLabels,
-		"GET /space-permissions":               (*call).getAvailablePermissions,
-		"GET /space-roles":                     (*call).getSpaceRoles,
-		"GET /space-roles/{role}":              (*call).getSpaceRole,
-		"GET /space-role-mode":                 (*call).getSpaceRoleMode,
-		"GET /pages/{id}/operations":           contentOperations(typePage),
-		"GET /blogposts/{id}/operations":       contentOperations(typeBlog),
-		"GET /footer-comments/{id}/operations": contentOperations(typeComment),
+		"POST /users-bulk":                        (*call).usersBulkV2,
+		"GET /spaces/{id}/operations":             (*call).getSpaceOperations,
+		"GET /spaces/{id}/permissions":            (*call).getSpacePermissions,
+		"GET /spaces/{id}/role-assignments":       (*call).getRoleAssignments,
+		"GET /spaces/{id}/labels":                 (*call).getSpaceLabels,
+		"GET /space-permissions":                  (*call).getAvailablePermissions,
+		"GET /space-roles":                        (*call).getSpaceRoles,
+		"GET /space-roles/{role}":                 (*call).getSpaceRole,
+		"GET /space-role-mode":                    (*call).getSpaceRoleMode,
+		"GET /pages/{id}/operations":              contentOperations(typePage),
+		"GET /blogposts/{id}/operations":          contentOperations(typeBlog),
+		"GET /footer-comments/{id}/operations":    contentOperations(typeComment),
+		"GET /inline-comments/{id}/operations":    contentOperations(typeComment),
+		"GET /attachments/{id}/operations":        contentOperations(typeFile),
+		"POST /user/access/check-access-by-email": (*call).checkAccessByEmail,
+		"GET /data-policies/metadata":             (*call).dataPolicies,
+		"GET /classification-levels":              (*call).classificationLevels,
 	}
 }
 
