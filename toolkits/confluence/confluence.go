@@ -74,6 +74,8 @@ func New() *toolkit.Toolkit {
 			getContentRestrictions, getAuditLogs,
 			getTasks, updateTask,
 			searchUsers, getAnonymousUser,
+			createInlineComment, findTextSelections, deleteBlogpost,
+			listSpaces, searchPages, searchSpaces, validateCredential,
 		),
 	}
 }
