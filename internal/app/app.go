@@ -203,7 +203,7 @@ func (a *App) setupTelemetry(ctx context.Context) error {
 
 // observeTry counts one request to an upstream.
 func (a *App) observeTry(_ context.Context, t httpx.Try) {
-	a.tel.Metrics.Upstream(t.Host, t.Status, t.Duration)
+	a.tel.Metrics.Upstream(t.Label, t.Status, t.Duration)
 }
 
 // observeExecution counts one tool call.

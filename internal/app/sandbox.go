@@ -47,7 +47,7 @@ func startSandbox(ctx context.Context, log *slog.Logger) (*sandbox, error) {
 	}
 	s := &sandbox{addr: addr, url: "http://" + addr.String(), users: map[[2]string]bool{}}
 	s.site = confluence.New(confluence.Options{BaseURL: s.url, Seed: true, Logger: log})
-	s.visitor = s.site.AddUser(confluence.User{Email: "visitor@sandbox.example", DisplayName: "Visitor"})
+	s.visitor = s.site.AddUser(confluence.User{Email: "visitor@sandbox.example", DisplayName: "Visitor", Admin: true})
 	s.server = &http.Server{Handler: s.site.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { // ends with the listener, which stop closes
 		if err := s.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -71,7 +71,7 @@ func (s *sandbox) Provision(_ context.Context, projectID, userID string, earlier
 	if earlier != nil && s.users[who] && earlier.Fields["base_url"] == s.url {
 		return nil, nil
 	}
-	u := s.site.AddUser(confluence.User{Email: sandboxEmail(projectID, userID), DisplayName: userID})
+	u := s.site.AddUser(confluence.User{Email: sandboxEmail(projectID, userID), DisplayName: userID, Admin: true})
 	s.users[who] = true
 	return &connect.Grant{
 		Fields:   map[string]string{"subdomain": "sandbox", "base_url": s.url, "generic_id": u.Email},

@@ -140,7 +140,7 @@ func fieldNames(auth *toolkit.Auth) string {
 
 // check has the upstream say whose the credentials are.
 func (s *Service) check(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.Auth, fields map[string]string, secrets toolkit.Secrets) (identity toolkit.Identity, err error) {
-	call, err := s.call(auth, fields, secrets, nil, nil)
+	call, err := s.call(tk, auth, fields, secrets, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (s *Service) Prepare(ctx context.Context, tk *toolkit.Toolkit, account *dom
 		if !tk.NoAuth() {
 			return nil, NoConnection(tk.Slug)
 		}
-		return &toolkit.Call{HTTP: s.opts.HTTP.For(httpx.CallOptions{Count: calls})}, nil
+		return &toolkit.Call{HTTP: s.opts.HTTP.For(httpx.CallOptions{Count: calls, Label: tk.Slug})}, nil
 	}
 	auth := authOf(tk, account.Scheme)
 	if auth == nil {
@@ -35,11 +35,11 @@ func (s *Service) Prepare(ctx context.Context, tk *toolkit.Toolkit, account *dom
 	if err != nil {
 		return nil, err
 	}
-	return s.call(auth, account.Fields, secrets, account.Identity, calls)
+	return s.call(tk, auth, account.Fields, secrets, account.Identity, calls)
 }
 
 // call makes a Call from a connection's parts.
-func (s *Service) call(auth *toolkit.Auth, fields map[string]string, secrets toolkit.Secrets, identity toolkit.Identity, calls *atomic.Int64) (*toolkit.Call, error) {
+func (s *Service) call(tk *toolkit.Toolkit, auth *toolkit.Auth, fields map[string]string, secrets toolkit.Secrets, identity toolkit.Identity, calls *atomic.Int64) (*toolkit.Call, error) {
 	if auth.BaseURL == nil || auth.Authorize == nil {
 		return nil, domain.Internal("preparing a call", fmt.Errorf("auth %s has no BaseURL or no Authorize", auth.Name))
 	}
@@ -56,6 +56,7 @@ func (s *Service) call(auth *toolkit.Auth, fields map[string]string, secrets too
 	client := s.opts.HTTP.For(httpx.CallOptions{
 		BaseURL: u,
 		Count:   calls,
+		Label:   tk.Slug,
 		Authorize: func(r *http.Request) error {
 			auth.Authorize(r, fields, secrets)
 			return nil

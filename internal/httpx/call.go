@@ -122,7 +122,7 @@ func (c *call) send(transport *http.Transport, out *http.Request, try int) (*htt
 	}
 	start := time.Now()
 	res, err := transport.RoundTrip(out)
-	t := Try{Method: out.Method, Host: out.URL.Host, Number: try, Err: err, Duration: time.Since(start)}
+	t := Try{Label: c.o.Label, Method: out.Method, Host: out.URL.Host, Number: try, Err: err, Duration: time.Since(start)}
 	if res != nil {
 		t.Status = res.StatusCode
 	}

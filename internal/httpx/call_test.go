@@ -330,7 +330,7 @@ func TestUserAgentAndCount(t *testing.T) {
 		tries = append(tries, try)
 	}}, srv)
 	var count atomic.Int64
-	c := f.For(httpx.CallOptions{Count: &count})
+	c := f.For(httpx.CallOptions{Count: &count, Label: "t"})
 	for range 2 {
 		if _, err := get(t, c, srv.URL); err != nil {
 			t.Fatal(err)
@@ -339,7 +339,7 @@ func TestUserAgentAndCount(t *testing.T) {
 	if diff := cmp.Diff([]string{"Sluice/1.2.3", "Sluice/1.2.3"}, agents.take()); diff != "" || count.Load() != 2 {
 		t.Errorf("%s count %d", diff, count.Load())
 	}
-	want := httpx.Try{Method: http.MethodGet, Host: strings.TrimPrefix(srv.URL, "http://"), Number: 1, Status: 200}
+	want := httpx.Try{Label: "t", Method: http.MethodGet, Host: strings.TrimPrefix(srv.URL, "http://"), Number: 1, Status: 200}
 	if diff := cmp.Diff([]httpx.Try{want, want}, tries); diff != "" {
 		t.Error(diff)
 	}

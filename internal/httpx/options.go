@@ -69,6 +69,7 @@ type Options struct {
 
 // Try is one request on the wire. It holds no URL: those may hold secrets.
 type Try struct {
+	Label    string // of the call
 	Method   string
 	Host     string
 	Number   int // from 1
@@ -92,6 +93,8 @@ type CallOptions struct {
 	Idempotent bool
 	// Count, when set, is raised by one with each try.
 	Count *atomic.Int64
+	// Label says in Try what the call was for, in few distinct words.
+	Label string
 	// Timeout and MaxResponseBytes take the place of the factory's when not 0;
 	// negative means none, for streams that the caller bounds itself.
 	Timeout          time.Duration

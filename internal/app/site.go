@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/sandbox/confluence"
+)
+
+// SiteOptions say how to run a sandbox Confluence by itself.
+type SiteOptions struct {
+	Addr string // where to listen
+	// Empty starts without the company of the seed; Pages adds made-up pages.
+	Empty bool
+	Pages int
+	// From is a dump to start with; File keeps the site between runs.
+	From, File string
+	V1Removed  bool          // 410 to the v1 calls that were taken out of the API
+	Anonymous  bool          // let anybody read
+	IndexLag   time.Duration // how long a change stays invisible to search
+	// RedirectURI, when set, registers an OAuth app that may return there.
+	RedirectURI string
+	Log         *slog.Logger
+}
+
+// Site is a sandbox Confluence on a listener of its own.
+type Site struct {
+	// What a client needs to know. The credentials open nothing but this site.
+	URL          string `json:"url"`
+	CloudID      string `json:"cloud_id"`
+	Email        string `json:"email"`
+	Token        string `json:"api_token"`
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	site   *confluence.Sandbox
+	opts   SiteOptions
+	server *http.Server
+	failed chan error
+	done   sync.WaitGroup
+	quit   chan struct{}
+	once   sync.Once
+}
+
+// saveEvery is how often a kept site is written when it changed.
+const saveEvery = 10 * time.Second
+
+// StartSite starts a sandbox Confluence. Stop it to have its file written.
+func StartSite(ctx context.Context, opts SiteOptions) (*Site, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", opts.Addr)
+	if err != nil {
+		return nil, errTaken(opts.Addr, err)
+	}
+	s := &Site{opts: opts, URL: "http://" + ln.Addr().String(), failed: make(chan error, 1), quit: make(chan struct{})}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	u := s.site.AddUser(confluence.User{Email: "visitor@sandbox.example", DisplayName: "Visitor", Admin: true})
+	s.CloudID, s.Email, s.Token = s.site.CloudID(), u.Email, u.Token
+	if opts.RedirectURI != "" {
+		a := s.site.AddOAuthApp(confluence.OAuthApp{Name: "Visitor's app", RedirectURIs: []string{opts.RedirectURI}})
+		s.ClientID, s.ClientSecret = a.ClientID, a.ClientSecret
+	}
+	s.server = &http.Server{Handler: s.site.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.done.Go(func() {
+		if err := s.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serving the sandbox: %w", err)
+		}
+	})
+	if opts.File != "" {
+		s.done.Go(s.keep)
+	}
+	return s, nil
+}
+
+// open makes the site: from its file, from a dump, or anew.
+func (s *Site) open() error {
+	o := s.opts
+	site, err := confluence.Open(confluence.Options{
+		BaseURL: s.URL, Seed: !o.Empty && o.From == "", File: o.File, Logger: o.Log,
+		V1Removed: o.V1Removed, Anonymous: o.Anonymous, IndexLag: o.IndexLag,
+	})
+	if err != nil {
+		return domain.Errorf(domain.CodeInvalid, "the sandbox's file cannot be used: %v", err).
+			WithFix("Name another file, or remove it to start anew.")
+	}
+	s.site = site
+	if o.From != "" {
+		f, err := os.Open(o.From)
+		if err != nil {
+			return domain.Invalid("from", "the dump cannot be read: %v", err)
+		}
+		defer f.Close()
+		if err := site.Load(f); err != nil {
+			return domain.Invalid("from", "%s: %v", o.From, err)
+		}
+	}
+	if o.Pages > 0 {
+		if err := site.SeedMany(o.Pages); err != nil {
+			return domain.Invalid("pages", "%v", err)
+		}
+	}
+	return nil
+}
+
+// keep writes the site to its file while it runs.
+func (s *Site) keep() {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-tick.C:
+			if err := s.site.Save(); err != nil {
+				s.opts.Log.Error("the sandbox was not saved", "error", err)
+			}
+		}
+	}
+}
+
+// Failed gives the error that ended serving, if one did.
+func (s *Site) Failed() <-chan error { return s.failed }
+
+// Stop ends the site and writes its file, if it has one.
+func (s *Site) Stop() error {
+	err := s.server.Close()
+	s.once.Do(func() { close(s.quit) })
+	s.done.Wait()
+	if s.opts.File != "" {
+		err = errors.Join(err, s.site.Save())
+	}
+	return err
+}
