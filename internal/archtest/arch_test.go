@@ -34,7 +34,7 @@ func TestPackageDocs(t *testing.T) {
 		}
 	}
 	for pkg, ok := range documented {
-		if !ok && pkg != "internal/tmpdeps" {
+		if !ok {
 			t.Errorf("%s: no package comment: say what the package is for in doc.go", pkg)
 		}
 	}
@@ -65,7 +65,7 @@ func testMayImport(pkg, in, own string) bool {
 	if strings.HasPrefix(pkg, "sandbox/") {
 		return false // the judge of the toolkits must not lean on them, in tests either
 	}
-	if in == "internal/cli" || in == "internal/tmpdeps" {
+	if in == "internal/cli" {
 		return false
 	}
 	return fits(in, testsMay, own)
@@ -73,9 +73,6 @@ func testMayImport(pkg, in, own string) bool {
 
 // dependencyRule holds third-party imports to their owners.
 func dependencyRule(s source) []string {
-	if s.pkg == "internal/tmpdeps" {
-		return nil
-	}
 	inTest := s.test || fits(s.pkg, testPackages, "")
 	var out []string
 	for _, target := range s.paths {

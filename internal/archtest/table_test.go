@@ -76,7 +76,6 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/cli", "internal/app client agent internal/domain internal/telemetry"},
 
 	{"internal/archtest", ""},
-	{"internal/tmpdeps", ""}, // keeps go.mod whole until each dependency has its user
 
 	// Programs and helpers of tests and measurements; not part of the binary.
 	{"test/**", "*"},
@@ -138,7 +137,7 @@ const testPackages = "internal/store/storetest internal/jobs/jobstest internal/c
 // traffic, and the others speak to a router, a model or a test server, never
 // to an upstream. internal/app/builtin.go asks the operator's model server for
 // its models.
-const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go sandbox/** internal/tmpdeps " + testPackages
+const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go sandbox/** " + testPackages
 
 // maxLines bounds a hand-written Go file.
 const maxLines = 800
