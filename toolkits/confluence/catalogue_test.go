@@ -185,7 +185,10 @@ func checkHints(t *testing.T, tool *toolkit.Tool) {
 	case "PUT":
 		want.Destructive = true
 	}
-	if strings.HasSuffix(tool.Endpoints[0], "/label") || strings.HasSuffix(tool.Endpoints[0], "/tasks/{id}") {
+	if strings.HasSuffix(tool.Endpoints[0], "/archive") {
+		want.Destructive = true // by a POST
+	}
+	if strings.HasSuffix(tool.Endpoints[0], "/label") || strings.Contains(tool.Endpoints[0], "/watch/") || strings.HasSuffix(tool.Endpoints[0], "/tasks/{id}") {
 		want.Idempotent = true // adding what is there, or ticking what is ticked, changes nothing
 	}
 	if h != want {

@@ -76,6 +76,9 @@ func New() *toolkit.Toolkit {
 			searchUsers, getAnonymousUser,
 			createInlineComment, findTextSelections, deleteBlogpost,
 			listSpaces, searchPages, searchSpaces, validateCredential,
+			movePage, copyPage, archivePage, restorePage, purgePage, getPageTree,
+			replyToComment, resolveComment, deleteComment,
+			removeContentLabel, watchContent, unwatchContent, getPageViews,
 		),
 	}
 }

@@ -99,11 +99,26 @@ func smallest(id, blog string) map[string]string {
 		"SEARCH_PAGES":                                 `{"text":"x"}`,
 		"SEARCH_SPACES":                                `{"query":"x"}`,
 		"VALIDATE_CREDENTIAL":                          `{}`,
+		"MOVE_PAGE":                                    `{"id":"` + id + `","targetId":"1"}`,
+		"COPY_PAGE":                                    `{"id":"` + id + `","parentId":"1","title":"x"}`,
+		"ARCHIVE_PAGE":                                 `{"ids":["` + id + `"]}`,
+		"RESTORE_PAGE":                                 `{"id":"` + id + `"}`,
+		"PURGE_PAGE":                                   `{"id":"` + id + `"}`,
+		"GET_PAGE_TREE":                                `{"spaceKey":"1"}`,
+		"REPLY_TO_COMMENT":                             `{"id":"1","body":{"value":"<p/>"}}`,
+		"RESOLVE_COMMENT":                              `{"id":"1"}`,
+		"DELETE_COMMENT":                               `{"id":"1"}`,
+		"REMOVE_CONTENT_LABEL":                         `{"id":"` + id + `","name":"x"}`,
+		"WATCH_CONTENT":                                `{"id":"` + id + `"}`,
+		"UNWATCH_CONTENT":                              `{"id":"` + id + `"}`,
+		"GET_PAGE_VIEWS":                               `{"id":"` + id + `"}`,
 	}
 }
 
 // noBody are the tools whose first call has no body when it succeeds.
-var noBody = map[string]bool{"DELETE_PAGE": true, "DELETE_ATTACHMENT": true, "DELETE_BLOGPOST": true}
+var noBody = map[string]bool{"DELETE_PAGE": true, "DELETE_ATTACHMENT": true, "DELETE_BLOGPOST": true, "MOVE_PAGE": true, "DELETE_COMMENT": true,
+	"REMOVE_CONTENT_LABEL": true, "WATCH_CONTENT": true, "UNWATCH_CONTENT": true,
+}
 
 // TestUpstreamFailures puts every tool before a site that fails in every way.
 func TestUpstreamFailures(t *testing.T) {

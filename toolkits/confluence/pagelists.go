@@ -34,7 +34,7 @@ var getPages = toolkit.Read("CONFLUENCE_GET_PAGES", "Get Pages",
 	toolkit.About{
 		Important: true,
 		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace),
-		Keywords:  []string{"list", "browse", "recent", "latest", "newest", "documents", "articles", "find by title", "named", "all", "archived", "tagged"},
+		Keywords:  []string{"list", "browse", "recent", "latest", "newest", "documents", "articles", "find by title", "named", "all", "archived", "archived pages", "tagged"},
 		Pitfalls: []string{
 			"The title must match as a whole; use CONFLUENCE_SEARCH_CONTENT for parts of it.",
 			"Texts come only with body_format; they make the answer large.",

@@ -167,7 +167,7 @@ var deletePage = toolkit.Delete("CONFLUENCE_DELETE_PAGE", "Delete Page",
 	toolkit.About{
 		Important: true,
 		Scopes:    toolkit.AllOf(scopeDeletePage, scopeReadPage),
-		Keywords:  []string{"remove", "trash", "discard", "get rid of", "throw away", "erase", "bin", "document"},
+		Keywords:  []string{"remove", "trash", "move to trash", "discard", "get rid of", "throw away", "erase", "bin", "document"},
 		Pitfalls:  []string{"Nothing is deleted for good: the page is in the trash and can be restored."},
 		Endpoints: []string{"DELETE /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}"},
 	},

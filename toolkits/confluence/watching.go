@@ -1,0 +1,136 @@
+package confluence
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// done says that a small change was made.
+type done struct {
+	ID      string `json:"id" jsonschema_description:"Id of what it was done to."`
+	Message string `json:"message" jsonschema_description:"What happened."`
+}
+
+type watchInput struct {
+	ID string `json:"id" jsonschema_description:"The page or blog post: id, address, or MKT: Title of a page."`
+}
+
+const scopeWatch = "write:watcher:confluence"
+
+var watchContent = toolkit.Idempotent(toolkit.Create("CONFLUENCE_WATCH_CONTENT", "Watch Content",
+	"Watch a page or blog post with the connected account: it is notified of every change from now on.",
+	toolkit.About{
+		Scopes:    toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content"),
+		Keywords:  []string{"follow", "subscribe", "notify me"},
+		Endpoints: []string{"POST /wiki/rest/api/user/watch/content/{contentId}"},
+	},
+	func(ctx context.Context, c *client, in watchInput) (*done, error) {
+		return c.watch(ctx, http.MethodPost, in.ID, "The account watches it now.")
+	}))
+
+var unwatchContent = toolkit.Delete("CONFLUENCE_UNWATCH_CONTENT", "Unwatch Content",
+	"Stop watching a page or blog post with the connected account: it is no longer notified of changes.",
+	toolkit.About{
+		Scopes:    toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content"),
+		Keywords:  []string{"unfollow", "unsubscribe", "mute"},
+		Endpoints: []string{"DELETE /wiki/rest/api/user/watch/content/{contentId}"},
+	},
+	func(ctx context.Context, c *client, in watchInput) (*done, error) {
+		return c.watch(ctx, http.MethodDelete, in.ID, "The account does not watch it any more.")
+	})
+
+func (c *client) watch(ctx context.Context, method, value, message string) (*done, error) {
+	id, err := c.contentID(ctx, "id", "page", value)
+	if err != nil {
+		return nil, err
+	}
+	err = c.do(ctx, request{
+		method: method, path: v1 + "/user/watch/content/" + id, what: "content with id " + id, field: "id", scopes: []string{scopeWatch},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &done{ID: id, Message: message}, nil
+}
+
+type removeLabelInput struct {
+	ID   string `json:"id" jsonschema_description:"The page, blog post or attachment (att123): id, address, or MKT: Title of a page."`
+	Name string `json:"name" jsonschema:"minLength=1" jsonschema_description:"Name of the label to take off."`
+}
+
+var removeContentLabel = toolkit.Delete("CONFLUENCE_REMOVE_CONTENT_LABEL", "Remove Content Label",
+	"Take one label off a page, a blog post or an attachment. The label itself and other things that carry it stay.",
+	toolkit.About{
+		Scopes:    toolkit.Scopes{}.AnyOf("write:label:confluence", "write:confluence-content"),
+		Keywords:  []string{"untag", "take off", "detach"},
+		Endpoints: []string{"DELETE /wiki/rest/api/content/{id}/label"},
+	},
+	func(ctx context.Context, c *client, in removeLabelInput) (*done, error) {
+		id := strings.TrimSpace(in.ID)
+		if !attachmentID.MatchString(id) {
+			var err error
+			if id, err = c.contentID(ctx, "id", "page", in.ID); err != nil {
+				return nil, err
+			}
+		}
+		name := strings.ToLower(strings.TrimSpace(in.Name))
+		err := c.do(ctx, request{
+			method: http.MethodDelete, path: v1 + "/content/" + id + "/label", query: url.Values{"name": {name}},
+			what: "label '" + name + "' on the content with id " + id + ", or no such content", field: "name", scopes: []string{"write:label:confluence"},
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &done{ID: id, Message: "The label '" + name + "' is off."}, nil
+	})
+
+// views is how often content was read.
+type views struct {
+	ID      string `json:"id" jsonschema_description:"Id of the content."`
+	Views   int    `json:"views" jsonschema_description:"How often it was opened."`
+	Viewers int    `json:"viewers" jsonschema_description:"How many people opened it."`
+}
+
+type getPageViewsInput struct {
+	ID    string `json:"id" jsonschema_description:"The page or blog post: id, address, or MKT: Title of a page."`
+	Since string `json:"since,omitempty" jsonschema:"format=date" jsonschema_description:"Only views since this day: 2026-11-01."`
+}
+
+const scopeAnalytics = "read:analytics.content:confluence"
+
+var getPageViews = toolkit.Read("CONFLUENCE_GET_PAGE_VIEWS", "Get Page Views",
+	"Count how often a page or blog post was opened, in all and by how many visitors. It needs a plan with analytics.",
+	toolkit.About{
+		Scopes:    toolkit.Scopes{}.AnyOf(scopeAnalytics, "read:confluence-content.summary"),
+		Keywords:  []string{"analytics", "traffic", "visits"},
+		Endpoints: []string{"GET /wiki/rest/api/analytics/content/{contentId}/views", "GET /wiki/rest/api/analytics/content/{contentId}/viewers"},
+	},
+	func(ctx context.Context, c *client, in getPageViewsInput) (*views, error) {
+		id, err := c.contentID(ctx, "id", "page", in.ID)
+		if err != nil {
+			return nil, err
+		}
+		q := url.Values{}
+		if in.Since != "" {
+			if _, err := epochMillis("since", in.Since, false); err != nil {
+				return nil, err
+			}
+			q.Set("fromDate", in.Since)
+		}
+		out := &views{ID: id}
+		for path, n := range map[string]*int{"/views": &out.Views, "/viewers": &out.Viewers} {
+			var answer likeCount
+			err := c.do(ctx, request{
+				path: v1 + "/analytics/content/" + id + path, query: q, out: &answer, what: "content with id " + id, field: "id", scopes: []string{scopeAnalytics},
+			})
+			if err != nil {
+				return nil, err
+			}
+			*n = answer.Count
+		}
+		return out, nil
+	})
