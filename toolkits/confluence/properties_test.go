@@ -28,7 +28,7 @@ func TestProperties(t *testing.T) {
 			"DELETE_BLOGPOST_PROPERTY", "id", "blogpost_id", "id", "propertyKey",
 		},
 		{
-			"whiteboards", "77", "CREATE_CONTENT_PROPERTY_FOR_WHITEBOARD", "", "UPDATE_CONTENT_PROPERTY_FOR_WHITEBOARD_BY_ID",
+			"whiteboards", "", "CREATE_CONTENT_PROPERTY_FOR_WHITEBOARD", "", "UPDATE_CONTENT_PROPERTY_FOR_WHITEBOARD_BY_ID",
 			"DELETE_CONTENT_PROPERTY_FOR_WHITEBOARD_BY_ID", "whiteboard_id", "", "whiteboardId", "propertyId",
 		},
 		{
@@ -41,11 +41,9 @@ func TestProperties(t *testing.T) {
 			s := newSite(t)
 			s.page("Plan", "")
 			s.must("CREATE_BLOGPOST", `{"spaceId":"MKT","title":"News","body":{"value":"<p/>"}}`)
-			created := http.StatusOK
-			if tc.collection == "spaces" {
-				created = http.StatusCreated
+			if tc.collection == "whiteboards" {
+				tc.holder = text(s.must("CREATE_WHITEBOARD", `{"spaceId":"MKT","title":"Ideas"}`), "id")
 			}
-			s.lendProperties(tc.collection, created)
 			create := func(key, value string) string {
 				return fmt.Sprintf(`{%q:%q,"key":%q,"value":%s}`, tc.createID, tc.holder, key, value)
 			}
