@@ -97,8 +97,16 @@ func (w *words) aboutTarget(c string) (in intent, ok, mine bool) {
 		re *pattern
 		do string
 	}{
-		{children, doChildren}, {pagesUnder, doChildren}, {commentsOf, doComments}, {commentsIs, doComments}, {commentsDo, doComments}, {peopleSay, doComments},
-		{labelsOf, doLabels}, {labelsHas, doLabels}, {labelledAs, doLabels}, {summaryOf, doSummary},
+		{children, doChildren},
+		{pagesUnder, doChildren},
+		{commentsOf, doComments},
+		{commentsIs, doComments},
+		{commentsDo, doComments},
+		{peopleSay, doComments},
+		{labelsOf, doLabels},
+		{labelsHas, doLabels},
+		{labelledAs, doLabels},
+		{summaryOf, doSummary},
 	} {
 		if m := rule.re.FindStringSubmatch(c); m != nil {
 			tg, good := w.target(m[1])

@@ -86,14 +86,26 @@ func TestFill(t *testing.T) {
 		want         map[string]any
 		missing      []string
 	}{
-		{"ids and nested text", `{"properties":{"spaceId":{"type":"string"},"title":{"type":"string"},"body":{"type":"object","properties":{"storage":{"type":"object","properties":{"value":{"type":"string"},"representation":{"type":"string"}}}}}},"required":["spaceId"]}`,
-			map[string]any{"spaceId": "7", "title": "T", "body": map[string]any{"storage": map[string]any{"value": html, "representation": "storage"}}}, nil},
-		{"keys, numbers, plain text", `{"properties":{"space_key":{"type":"string"},"page_id":{"type":"integer"},"content":{"type":"string"}}}`,
-			map[string]any{"space_key": "OPS", "page_id": int64(5), "content": html}, nil},
-		{"labels as objects", `{"properties":{"id":{"type":"string"},"labels":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"prefix":{"type":"string"}},"required":["name","prefix"]}}}}`,
-			map[string]any{"id": "5", "labels": []any{map[string]any{"name": "a", "prefix": "global"}, map[string]any{"name": "b", "prefix": "global"}}}, nil},
-		{"defaults and what is missing", `{"properties":{"id":{"type":"string"},"status":{"type":"string","default":"current"},"kind":{"enum":["x"]},"colour":{"type":"string"}},"required":["status","kind","colour"]}`,
-			map[string]any{"id": "5", "status": "current", "kind": "x"}, []string{"colour"}},
+		{
+			"ids and nested text", `{"properties":{"spaceId":{"type":"string"},"title":{"type":"string"},"body":{"type":"object","properties":{"storage":{"type":"object","properties":{"value":{"type":"string"},"representation":{"type":"string"}}}}}},"required":["spaceId"]}`,
+			map[string]any{"spaceId": "7", "title": "T", "body": map[string]any{"storage": map[string]any{"value": html, "representation": "storage"}}},
+			nil,
+		},
+		{
+			"keys, numbers, plain text", `{"properties":{"space_key":{"type":"string"},"page_id":{"type":"integer"},"content":{"type":"string"}}}`,
+			map[string]any{"space_key": "OPS", "page_id": int64(5), "content": html},
+			nil,
+		},
+		{
+			"labels as objects", `{"properties":{"id":{"type":"string"},"labels":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"prefix":{"type":"string"}},"required":["name","prefix"]}}}}`,
+			map[string]any{"id": "5", "labels": []any{map[string]any{"name": "a", "prefix": "global"}, map[string]any{"name": "b", "prefix": "global"}}},
+			nil,
+		},
+		{
+			"defaults and what is missing", `{"properties":{"id":{"type":"string"},"status":{"type":"string","default":"current"},"kind":{"enum":["x"]},"colour":{"type":"string"}},"required":["status","kind","colour"]}`,
+			map[string]any{"id": "5", "status": "current", "kind": "x"},
+			[]string{"colour"},
+		},
 		{"a version's number is no id", `{"properties":{"parentCommentId":{"type":"string"},"attachmentId":{"type":"string"},"version_id":{"type":"string"}}}`, map[string]any{}, nil},
 	}
 	for _, tt := range tests {

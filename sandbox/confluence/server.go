@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -21,7 +22,7 @@ type Server struct {
 // NewServer starts a site on a free port of 127.0.0.1. Close it when done. It
 // panics when the machine gives no port, as there is no test without one.
 func NewServer(o Options) *Server {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		panic("confluence sandbox: listening on 127.0.0.1: " + err.Error())
 	}
