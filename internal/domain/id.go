@@ -19,6 +19,7 @@ const (
 	PrefixProject    = "pr_"
 	PrefixAPIKey     = "key_" // the id of a key, not the key
 	PrefixRequest    = "req_"
+	PrefixFile       = "file_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -35,6 +35,7 @@ type Queries interface {
 	Links
 	Sessions
 	Executions
+	Files
 	Keyset
 }
 
@@ -138,6 +139,31 @@ type Executions interface {
 	Execution(ctx context.Context, projectID, id string) (domain.Execution, error)
 	// ListExecutions gives records, newest first, and how many there are in all.
 	ListExecutions(ctx context.Context, projectID string, f ExecutionFilter, page Page) ([]domain.Execution, int, error)
+}
+
+// FileFilter narrows a list of files; empty fields do not.
+type FileFilter struct {
+	Toolkit, Tool string
+	// At leaves out files that have expired by then.
+	At time.Time
+}
+
+// Files keeps what is known of files. Their content is not here.
+type Files interface {
+	// AddFile keeps f unless the project's files, expired ones too, would then
+	// have more than quota bytes together; it says whether it did. It fails with
+	// CodeConflict when the project has a file with the key.
+	AddFile(ctx context.Context, f domain.File, quota int64) (bool, error)
+	// File gives a file, expired ones too.
+	File(ctx context.Context, projectID, key string) (domain.File, error)
+	// ListFiles gives files, newest first, and how many there are in all.
+	ListFiles(ctx context.Context, projectID string, f FileFilter, page Page) ([]domain.File, int, error)
+	// DropExpiredFiles removes up to limit files of all projects that have
+	// expired at the given time, those first that expired first, and gives the
+	// contents that no file has any more. Call it in a transaction.
+	DropExpiredFiles(ctx context.Context, at time.Time, limit int) ([][32]byte, error)
+	// FileContentUsed says whether a file of any project has the content.
+	FileContentUsed(ctx context.Context, sha256 [32]byte) (bool, error)
 }
 
 // Keyset keeps the vault's sealed keyset, of which there is one.

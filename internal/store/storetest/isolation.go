@@ -103,6 +103,14 @@ var attempts = []attempt{
 		got, _, err := q.ListExecutions(ctx, project, store.ExecutionFilter{}, store.Page{Limit: 1000})
 		return leak(err, got, func(e domain.Execution) bool { return e.ProjectID == v.project.ID })
 	}, ""},
+	{"File", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.File(ctx, project, v.file.Key)
+		return err
+	}, domain.CodeNotFound},
+	{"ListFiles", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, _, err := q.ListFiles(ctx, project, store.FileFilter{}, store.Page{Limit: 1000})
+		return leak(err, got, func(f domain.File) bool { return f.ProjectID == v.project.ID })
+	}, ""},
 }
 
 // excused are the methods that no project id could narrow, with the reason.
@@ -117,6 +125,9 @@ var excused = map[string]string{
 	"LinkByHash":       "is how a link's project becomes known",
 	"CreateSession":    "writes under its own project id and refers to nothing else",
 	"RecordExecution":  "writes under its own project id and refers to nothing else",
+	"AddFile":          "writes under its own project id and refers to nothing else",
+	"DropExpiredFiles": "is for the operator: what has expired goes, whoever had it",
+	"FileContentUsed":  "is how content that nobody has is found",
 	"LoadKeyset":       "belongs to the installation",
 	"SaveKeyset":       "belongs to the installation",
 }

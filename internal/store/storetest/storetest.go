@@ -42,6 +42,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"executions", testExecutions},
 		{"execution lists", testExecutionLists},
 		{"execution of odd text", testExecutionOddText},
+		{"files", testFiles},
+		{"file quota", testFileQuota},
+		{"file quota race", testFileQuotaRace},
+		{"expired files", testExpiredFiles},
 		{"keyset", testKeyset},
 		{"keyset race", testKeysetRace},
 		{"paging", testPaging},
@@ -86,6 +90,7 @@ type tenant struct {
 	link    domain.ConnectLink
 	session domain.Session
 	exec    domain.Execution
+	file    domain.File
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -113,6 +118,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 			ID: "trs_" + name, ProjectID: p.ID, UserID: "user", Config: fullConfig(), Version: 1, CreatedAt: t0, UpdatedAt: t0,
 		},
 		exec: execution(p.ID, "log_"+name, 0),
+		file: file(p.ID, "file_"+name, 0),
 	}
 	n.account = account(n.config, "ca_"+name, "user")
 	ctx := t.Context()
@@ -124,6 +130,9 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	ok(t, s.CreateLink(ctx, n.link))
 	ok(t, s.CreateSession(ctx, n.session))
 	ok(t, s.RecordExecution(ctx, n.exec))
+	if !must(s.AddFile(ctx, n.file, 1<<20))(t) {
+		t.Fatal("the first file is over the quota")
+	}
 	return n
 }
 
@@ -226,8 +235,10 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	ok(t, err)
 	execs, execsTotal, err := q.ListExecutions(ctx, id, store.ExecutionFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
+	files, filesTotal, err := q.ListFiles(ctx, id, store.FileFilter{}, store.Page{Limit: 1000})
+	ok(t, err)
 	secrets := must(q.Secrets(ctx, id, n.account.ID))(t)
 	return fmt.Sprintln(must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
-		accountsTotal, execs, execsTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
+		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))
 }

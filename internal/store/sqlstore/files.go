@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+const fileColumns = `project_id, file_key, name, mime, toolkit, tool, size, sha256, md5, created_at, expires_at`
+
+func fileNoun(key string) noun { return noun{name: "file", id: key, owner: "project"} }
+
+// AddFile implements store.Files. One statement weighs and adds, so that files
+// added at once cannot pass the quota together.
+func (s *queries) AddFile(ctx context.Context, f domain.File, quota int64) (bool, error) {
+	touched, err := s.exec(ctx, fileNoun(f.Key), `INSERT INTO files (`+fileColumns+`)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+		WHERE (SELECT COALESCE(SUM(size), 0) FROM files WHERE project_id = ?) + ? <= ?`,
+		f.ProjectID, f.Key, f.Name, f.MIME, f.Toolkit, f.Tool, f.Size, f.SHA256[:], f.MD5, micros(f.CreatedAt), micros(f.ExpiresAt),
+		f.ProjectID, f.Size, quota)
+	return touched == 1, err
+}
+
+// File implements store.Files.
+func (s *queries) File(ctx context.Context, projectID, key string) (domain.File, error) {
+	return one(ctx, s, fileNoun(key), scanFile,
+		`SELECT `+fileColumns+` FROM files WHERE project_id = ? AND file_key = ?`, projectID, key)
+}
+
+// ListFiles implements store.Files.
+func (s *queries) ListFiles(ctx context.Context, projectID string, ff store.FileFilter, page store.Page) ([]domain.File, int, error) {
+	f := newFilter(projectID)
+	f.is("toolkit", ff.Toolkit)
+	f.is("tool", ff.Tool)
+	if !ff.At.IsZero() {
+		f.where.WriteString(" AND expires_at > ?")
+		f.args = append(f.args, micros(ff.At))
+	}
+	return paged(ctx, s, fileNoun(""), scanFile, fileColumns, "files", f, "created_at DESC, file_key DESC", page)
+}
+
+// DropExpiredFiles implements store.Files.
+func (s *queries) DropExpiredFiles(ctx context.Context, at time.Time, limit int) ([][32]byte, error) {
+	gone, err := list(ctx, s, fileNoun(""), scanFile,
+		`SELECT `+fileColumns+` FROM files WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`, micros(at), limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range gone {
+		_, err := s.exec(ctx, fileNoun(f.Key), `DELETE FROM files WHERE project_id = ? AND file_key = ?`, f.ProjectID, f.Key)
+		if err != nil {
+			return nil, err
+		}
+	}
+	var free [][32]byte
+	seen := map[[32]byte]bool{}
+	for _, f := range gone {
+		if seen[f.SHA256] {
+			continue
+		}
+		seen[f.SHA256] = true
+		used, err := s.FileContentUsed(ctx, f.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		if !used {
+			free = append(free, f.SHA256)
+		}
+	}
+	return free, nil
+}
+
+// FileContentUsed implements store.Files.
+func (s *queries) FileContentUsed(ctx context.Context, sha256 [32]byte) (bool, error) {
+	n, err := one(ctx, s, fileNoun(""), scanInt,
+		`SELECT count(*) FROM (SELECT 1 FROM files WHERE sha256 = ? LIMIT 1) AS found`, sha256[:])
+	return n > 0, err
+}
+
+func scanFile(r row) (f domain.File, err error) {
+	var sum []byte
+	var created, expires int64
+	err = r.Scan(&f.ProjectID, &f.Key, &f.Name, &f.MIME, &f.Toolkit, &f.Tool, &f.Size, &sum, &f.MD5, &created, &expires)
+	if err != nil {
+		return f, err
+	}
+	f.CreatedAt, f.ExpiresAt = fromMicros(created), fromMicros(expires)
+	f.SHA256, err = toHash(sum)
+	return f, err
+}

@@ -1,0 +1,139 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+// file gives a file of 100 bytes, made at a minute, that expires an hour later.
+func file(projectID, key string, minute int) domain.File {
+	return domain.File{
+		ProjectID: projectID, Key: key, Name: "Größe.pdf", MIME: "application/pdf", Toolkit: "confluence", Tool: "CONFLUENCE_DOWNLOAD",
+		Size: 100, SHA256: hash("content of " + key), MD5: "0123456789abcdef0123456789abcdef",
+		CreatedAt: at(minute), ExpiresAt: at(minute + 60),
+	}
+}
+
+func fileKeys(items []domain.File) string {
+	return ids(items, func(f domain.File) string { return f.Key })
+}
+
+func testFiles(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project := w.a.project.ID
+	same(t, w.a.file, must(s.File(ctx, project, w.a.file.Key))(t))
+	_, err := s.File(ctx, project, "file_none")
+	wantCode(t, err, domain.CodeNotFound)
+	_, err = s.AddFile(ctx, w.a.file, 1<<20)
+	wantCode(t, err, domain.CodeConflict)
+	_, err = s.AddFile(ctx, file("pr_none", "file_lost", 0), 1<<20)
+	wantCode(t, err, domain.CodeNotFound)
+	twin := w.a.file // the same key in another project is another file
+	twin.ProjectID, twin.Name = w.b.project.ID, "twin"
+	must(s.AddFile(ctx, twin, 1<<20))(t)
+	same(t, twin, must(s.File(ctx, twin.ProjectID, twin.Key))(t))
+	same(t, w.a.file, must(s.File(ctx, project, w.a.file.Key))(t))
+
+	for i := 1; i <= 4; i++ {
+		f := file(project, fmt.Sprintf("file_%d", i), i)
+		if i == 4 {
+			f.Toolkit, f.Tool = "mail", "MAIL_SEND"
+		}
+		must(s.AddFile(ctx, f, 1<<20))(t)
+	}
+	for _, tc := range []struct {
+		filter store.FileFilter
+		page   store.Page
+		want   string
+		total  int
+	}{
+		{store.FileFilter{}, store.Page{}, "file_4 file_3 file_2 file_1 file_a", 5},
+		{store.FileFilter{}, store.Page{Offset: 1, Limit: 2}, "file_3 file_2", 5},
+		{store.FileFilter{Toolkit: "mail"}, store.Page{}, "file_4", 1},
+		{store.FileFilter{Toolkit: "confluence", Tool: "MAIL_SEND"}, store.Page{}, "", 0},
+		{store.FileFilter{At: at(62)}, store.Page{}, "file_4 file_3", 2},
+	} {
+		got, total, err := s.ListFiles(ctx, project, tc.filter, tc.page)
+		ok(t, err)
+		if fileKeys(got) != tc.want || total != tc.total {
+			t.Errorf("%+v: got %s of %d, want %s of %d", tc.filter, fileKeys(got), total, tc.want, tc.total)
+		}
+	}
+}
+
+func testFileQuota(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	for _, tc := range []struct {
+		key   string
+		quota int64
+		want  bool
+	}{
+		{"file_over", 199, false},
+		{"file_fits", 200, true},
+		{"file_full", 200, false},
+	} {
+		if got := must(s.AddFile(t.Context(), file(w.a.project.ID, tc.key, 1), tc.quota))(t); got != tc.want {
+			t.Errorf("%s: got %v", tc.key, got)
+		}
+		_, err := s.File(t.Context(), w.a.project.ID, tc.key)
+		if (err == nil) != tc.want {
+			t.Errorf("%s: afterwards %v", tc.key, err)
+		}
+	}
+	// What others have does not count.
+	if !must(s.AddFile(t.Context(), file(w.b.project.ID, "file_own", 1), 200))(t) {
+		t.Error("the other project's files were counted")
+	}
+}
+
+func testFileQuotaRace(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	added := 0
+	for _, yes := range atOnce(t, 16, func(i int) (bool, error) {
+		return s.AddFile(t.Context(), file(w.a.project.ID, fmt.Sprintf("file_%d", i), 1), 500)
+	}) {
+		if yes {
+			added++
+		}
+	}
+	if added != 4 {
+		t.Errorf("%d files of 100 bytes were added to one within 500 bytes", added)
+	}
+}
+
+func testExpiredFiles(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	for i, key := range []string{"file_1", "file_2", "file_3"} {
+		f := file(w.a.project.ID, key, 10*(i+1))
+		f.SHA256 = hash("shared")
+		must(s.AddFile(ctx, f, 1<<20))(t)
+	}
+	drop := func(minute, limit int) (free [][32]byte) {
+		t.Helper()
+		ok(t, s.InTx(ctx, func(tx store.Tx) (err error) {
+			free, err = tx.DropExpiredFiles(ctx, at(minute), limit)
+			return err
+		}))
+		return free
+	}
+	same(t, nil, drop(59, 10))
+	if got := drop(60, 10); len(got) != 2 { // the first of both projects, at the very moment
+		t.Errorf("dropped %d contents, want 2", len(got))
+	}
+	same(t, nil, drop(80, 1)) // one of two, and others still have the content
+	if got, _, err := s.ListFiles(ctx, w.a.project.ID, store.FileFilter{}, store.Page{}); err != nil || fileKeys(got) != "file_3 file_2" {
+		t.Errorf("left: %s, %v", fileKeys(got), err)
+	}
+	if !must(s.FileContentUsed(ctx, hash("shared")))(t) {
+		t.Error("the content counts as unused")
+	}
+	same(t, [][32]byte{hash("shared")}, drop(99, 10))
+	if must(s.FileContentUsed(ctx, hash("shared")))(t) {
+		t.Error("the content counts as used")
+	}
+}
