@@ -21,6 +21,10 @@ type Call struct {
 	// Identity is whom the account belongs to, as known since connecting.
 	Identity Identity
 
+	// Files keeps and gives files of the call's project. It is there whenever a
+	// tool runs, and nil for a toolkit's Check.
+	Files Files
+
 	// OnProgress, when set, receives progress reports; Progress calls it.
 	OnProgress func(done, total float64, message string)
 	// CanAsk says which kinds of question the caller can show.

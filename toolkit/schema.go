@@ -17,12 +17,14 @@ import (
 //	jsonschema              enum, default, minimum, maximum, minLength, maxLength,
 //	                        minItems, maxItems, pattern, format, example, nullable, title
 //	jsonschema_description  what the field means, to the agent
+//
+// A field of type File is an uploaded file, by its handle.
 func reflectInput[In any](about About) json.RawMessage {
 	return reflectSchema(reflect.TypeFor[In](), about.Uploadable, "file_uploadable")
 }
 
 // reflectOutput gives the output schema of Out: an object that a Result, a map
-// or an interface leaves open.
+// or an interface leaves open. A field of type FileRef is a file to download.
 func reflectOutput[Out any](about About) json.RawMessage {
 	return reflectSchema(reflect.TypeFor[Out](), about.Downloadable, "file_downloadable")
 }
@@ -41,7 +43,7 @@ func reflectSchema(t reflect.Type, files []string, flag string) json.RawMessage 
 	case t == resultType || t.Kind() == reflect.Interface:
 	case t.Kind() == reflect.Struct || t.Kind() == reflect.Map:
 		refuseRecursion(t, nil)
-		r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, AllowAdditionalProperties: true}
+		r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, AllowAdditionalProperties: true, Mapper: fileSchema}
 		s = r.ReflectFromType(t)
 	default:
 		panic(fmt.Sprintf("toolkit: %s is not a struct or a map: arguments and results are JSON objects", t))

@@ -13,18 +13,20 @@ import (
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/session"
 )
 
-// Options configures the API. Sessions, Execute, Connect, Identity, Catalog and
-// Origin are required.
+// Options configures the API. Sessions, Execute, Connect, Identity, Catalog, Files
+// and Origin are required.
 type Options struct {
 	Sessions *session.Service
 	Execute  *execute.Service
 	Connect  *connect.Service
 	Identity *identity.Service
 	Catalog  *catalog.Catalog
+	Files    *files.Service
 	// Origin gives scheme and authority (and the path of a public URL, if it has
 	// one) under which the caller reached us, without a trailing slash. The MCP
 	// address of a session is built on it; see Origin.
@@ -45,8 +47,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() error {
-	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Origin == nil {
-		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog and Origin are required")
+	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Origin == nil {
+		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files and Origin are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -94,6 +96,7 @@ func New(opts Options) (http.Handler, error) {
 	s.toolRoutes()
 	s.authConfigRoutes()
 	s.accountRoutes()
+	s.fileRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

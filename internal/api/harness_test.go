@@ -15,12 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/api"
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/session"
@@ -30,6 +32,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
+
+// maxFile is the most that the file store of the tests keeps as one file.
+const maxFile = 1 << 20
 
 // goodKey is the credential that the upstream of the tests takes.
 const goodKey = "notes-secret-7c1f"
@@ -44,6 +49,9 @@ type world struct {
 	ids      *identity.Service
 	key      string
 	logs     *bytes.Buffer
+	dir      string
+	kept     *files.Service
+	clock    func() time.Time // of the file store
 	// entered is told of each call of NOTES_SLOW, which then waits for release.
 	entered, release chan struct{}
 }
@@ -56,6 +64,7 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	w.upstream = httptest.NewServer(http.HandlerFunc(w.notes))
 	t.Cleanup(w.upstream.Close)
 	dir := t.TempDir()
+	w.dir = dir
 	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(dir, "sluice.db")})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -73,13 +82,22 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	up, err := httpx.New(httpx.Options{AllowAddrs: []netip.AddrPort{netip.MustParseAddrPort(hostOf(w.upstream.URL))}})
 	must(t, err)
 	conn := connect.New(connect.Options{Store: db, Vault: v, Catalog: cat, HTTP: up})
-	exec := execute.New(execute.Options{Catalog: cat, Connect: conn, Store: db, Sealer: execute.NewSealer(v)})
+	w.clock = time.Now
+	kept, err := files.New(files.Options{
+		Dir: filepath.Join(dir, "files"), Store: db, Sealer: execute.NewSealer(v), MaxFile: maxFile, Quota: 4 * maxFile,
+		Now: func() time.Time { return w.clock() },
+	})
+	must(t, err)
+	w.kept = kept
+	exec := execute.New(execute.Options{
+		Catalog: cat, Connect: conn, Store: db, Sealer: execute.NewSealer(v), Files: kept, FileURL: api.BlobURL,
+	})
 	sessions := session.New(session.Options{
 		Store: db, Catalog: cat, Connect: conn, Execute: exec,
 		LinkURL: func(origin, token string) string { return origin + "/link/" + token },
 	})
 	opts := api.Options{
-		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat,
+		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
 		Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}
 	for _, c := range change {
@@ -87,7 +105,14 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	}
 	h, err := api.New(opts)
 	must(t, err)
-	w.server = httptest.NewServer(h)
+	content := api.NewBlobs(kept, opts.Logger)
+	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/files/blob/") { // as the program's front does
+			content.ServeHTTP(rw, r)
+			return
+		}
+		h.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(w.server.Close)
 	return w
 }

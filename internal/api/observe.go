@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
@@ -41,13 +42,22 @@ func observe(next http.Handler, opts *Options) http.Handler {
 				level = slog.LevelError
 			}
 			log.LogAttrs(r.Context(), level, "request",
-				slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+				slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", shownPath(r.URL.Path)),
 				slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("duration", now().Sub(start)),
 				slog.String("project", seen.principal.ProjectID), slog.String("key", seen.principal.KeyID))
 			opts.Observe(seen.route, r.Method, rec.status, now().Sub(start))
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// shownPath is a path as a log may have it. A file's address that was mangled on
+// its way comes here, and holds a token.
+func shownPath(path string) string {
+	if before, _, found := strings.Cut(path, blobPrefix); found {
+		return before + BlobPath
+	}
+	return path
 }
 
 // requestID takes the client's id when it is harmless in a log and a header.

@@ -58,7 +58,6 @@ var unoffered = map[string]string{
 /webhook_subscriptions/{id}
 /webhook_endpoints
 /webhook_endpoints/{id}
-/files/list
 /mcp/{id}
 /mcp/app/{key}
 /mcp/servers
@@ -88,7 +87,6 @@ var unoffered = map[string]string{
 /webhook_subscriptions/{id}/rotate_secret
 /webhook_endpoints
 /webhook_endpoints/{id}
-/files/upload/request
 /mcp/servers
 /mcp/servers/custom
 /mcp/servers/generate

@@ -342,7 +342,7 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 	req := execute.Request{
 		Principal: c.principal, UserID: user, Tool: in.ToolSlug, Version: strings.TrimSpace(b.Version),
 		Arguments: json.RawMessage(b.Arguments), Account: b.ConnectedAccountID,
-		Door: execute.DoorREST, RequestID: c.requestID,
+		Door: execute.DoorREST, RequestID: c.requestID, Origin: c.origin,
 	}
 	if err := b.refuse(); err != nil {
 		return executeToolOut{}, s.Execute.Refuse(ctx, req, err)

@@ -85,7 +85,7 @@ func TestPathsAndMethods(t *testing.T) {
 	for _, p := range [][2]string{
 		{"GET", "/triggers_types"}, {"GET", "/triggers_types/list/enum"}, {"POST", "/tools/execute/proxy"}, {"POST", "/tools/execute/X/input"},
 		{"POST", one + "/proxy_execute"}, {"GET", one + "/mounts/files/items"}, {"GET", one + "/config_history"}, {"POST", "/mcp/servers/custom"},
-		{"POST", "/files/upload/request"}, {"GET", "/auth/session/info"}, {"POST", "/toolkits/multi"},
+		{"GET", "/auth/session/info"}, {"POST", "/toolkits/multi"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)
 	}

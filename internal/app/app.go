@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/mcpserver"
@@ -96,10 +97,11 @@ type App struct {
 	state state
 }
 
-// databaseFile and keyFile are what the home holds.
+// databaseFile, keyFile and filesDir are what the home holds.
 const (
 	databaseFile = "sluice.db"
 	keyFile      = "key-encryption-key"
+	filesDir     = "files"
 )
 
 // New opens the home and builds the router; nothing is served yet. On an error
@@ -159,16 +161,20 @@ func (a *App) setup(ctx context.Context) error {
 	conn := connect.New(connect.Options{
 		Store: a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
 	})
+	kept, err := a.openFiles(ctx)
+	if err != nil {
+		return err
+	}
 	exec := execute.New(execute.Options{
 		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Timeout: a.opts.Times.Call,
-		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution,
+		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution, Files: kept, FileURL: a.fileURL,
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
 		Deleted: func(id string) { a.mcp.Forget(id) },
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
-	return a.setupServer(rooms{cat: cat, conn: conn, exec: exec, sessions: sessions})
+	return a.setupServer(rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept})
 }
 
 // rooms are what the doors open into.
@@ -177,6 +183,7 @@ type rooms struct {
 	conn     *connect.Service
 	exec     *execute.Service
 	sessions *session.Service
+	files    *files.Service
 }
 
 func (a *App) setupTelemetry(ctx context.Context) error {
@@ -252,6 +259,20 @@ func (a *App) openVault(ctx context.Context) error {
 	return nil
 }
 
+// openFiles opens the file store and clears away what a killed process left.
+func (a *App) openFiles(ctx context.Context) (*files.Service, error) {
+	kept, err := files.New(files.Options{
+		Dir: filepath.Join(a.opts.Config.Home, filesDir), Store: a.db, Sealer: execute.NewSealer(a.vault),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(kept.Prune(ctx), kept.Sweep(ctx)); err != nil {
+		a.log.WarnContext(ctx, "files that are no longer needed could not be cleared away", "error", err)
+	}
+	return kept, nil
+}
+
 func (a *App) setupIdentity(ctx context.Context) error {
 	a.ident = identity.New(identity.Options{Store: a.db})
 	proj, err := a.ident.Setup(ctx)
@@ -271,7 +292,7 @@ func (a *App) setupIdentity(ctx context.Context) error {
 func (a *App) setupServer(r rooms) error {
 	cfg := a.opts.Config
 	rest, err := api.New(api.Options{
-		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat,
+		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files,
 		Origin: a.origin, Logger: a.log, Version: Version(),
 		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
 	})
@@ -286,7 +307,7 @@ func (a *App) setupServer(r rooms) error {
 	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
 	pages := ui.New(ui.Options{Connect: r.conn, Logger: a.log})
 	a.server = &http.Server{
-		Handler:           a.front(rest, a.mcp.Handler(), pages),
+		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log)),
 		ReadHeaderTimeout: a.opts.Times.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -322,6 +343,14 @@ func (a *App) linkURL(origin, token string) string {
 		origin = a.URL()
 	}
 	return origin + "/link/" + token
+}
+
+// fileURL gives the address of a file's content.
+func (a *App) fileURL(origin, token string) string {
+	if origin == "" {
+		origin = a.URL()
+	}
+	return api.BlobURL(origin, token)
 }
 
 // FirstKey is the API key that the first start made, or "". It is kept nowhere

@@ -10,18 +10,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/api"
 	"github.com/sluice-run/sluice/internal/mcpserver"
 )
 
 // front gives each request to its door. It routes by hand because a ServeMux
 // would answer "//" with a redirect, which drops the body of a POST.
-func (a *App) front(rest, mcp, pages http.Handler) http.Handler {
+func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
 	doors := map[string]http.Handler{
 		mcpserver.Path:  a.observed(mcpserver.Path, slog.LevelInfo, mcp),
 		"/link/{token}": a.observed("/link/{token}", slog.LevelInfo, pages),
+		api.BlobPath:    a.observed(api.BlobPath, slog.LevelInfo, blobs),
 		"/healthz":      a.observed("/healthz", slog.LevelDebug, health),
 		"/readyz":       a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
 	}
@@ -35,6 +37,8 @@ func (a *App) front(rest, mcp, pages http.Handler) http.Handler {
 			path = mcpserver.Path
 		case strings.HasPrefix(path, "/link/"):
 			path = "/link/{token}"
+		case strings.HasPrefix(path, "/files/"):
+			path = api.BlobPath
 		}
 		if door, ok := doors[path]; ok {
 			door.ServeHTTP(w, r)
@@ -83,7 +87,7 @@ func (a *App) observed(route string, level slog.Level, h http.Handler) http.Hand
 			}
 			took := time.Since(start)
 			a.tel.Metrics.Request(route, r.Method, o.status, took)
-			// The route, not the path: that of a connect page holds the link's secret.
+			// The route, not the path: that of a connect page or a file holds a secret.
 			a.log.LogAttrs(r.Context(), level, "request",
 				slog.String("request_id", o.Header().Get("X-Request-Id")), slog.String("method", r.Method),
 				slog.String("route", route), slog.Int("status", o.status), slog.Duration("duration", took))

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/toolkit"
@@ -41,7 +42,12 @@ type Options struct {
 	// Sealer protects the state of a tool's question on its way through the
 	// client; NewSealer makes one. Without it a question is an internal error.
 	Sealer Sealer
-	Now    func() time.Time
+	// Files keeps the files that tools take and give; without it a tool's attempt
+	// fails and says so. FileURL, required with it, gives the address of a download
+	// from the caller's origin, which may be empty, and a token.
+	Files   *files.Service
+	FileURL func(origin, token string) string
+	Now     func() time.Time
 	// Observe, when set, is told of every finished call: metrics. Toolkit and tool
 	// are empty for a tool that does not exist.
 	Observe func(toolkit, tool string, outcome domain.Outcome, d time.Duration)
@@ -125,6 +131,7 @@ type Request struct {
 	Account   string          // account id, alias or word id; empty = choose
 	Door      string
 	RequestID string
+	Origin    string // by which the caller reached us, for addresses in results; may be empty
 	Interact  Interact
 }
 

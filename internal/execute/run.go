@@ -87,6 +87,7 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	r.interact(call, state)
+	call.Files = r.files(t)
 	result, err := r.call(ctx, t.Tool, call, args)
 	return r.shape(ctx, t.Tool, result, err)
 }

@@ -60,7 +60,7 @@ func (s *Service) request(h *Handle, c Call) execute.Request {
 	return execute.Request{
 		Principal: h.Principal, UserID: h.UserID, Session: &h.Session, Rules: h.Rules,
 		Tool: c.Tool, Arguments: c.Arguments, Account: c.Account,
-		Door: c.Door, RequestID: c.RequestID, Interact: c.Interact,
+		Door: c.Door, RequestID: c.RequestID, Origin: h.Origin, Interact: c.Interact,
 	}
 }
 
