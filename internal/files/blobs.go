@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -165,33 +166,46 @@ var errEnough = errors.New("files: enough")
 
 // each calls visit for contents, and clears away temporary files older than age.
 func (b blobs) each(age time.Duration, visit func(sum [32]byte) error) error {
+	root, err := os.OpenRoot(b.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
 	seen := 0
-	err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // went meanwhile
+		case err != nil || d.IsDir():
 			return err
 		}
 		if seen++; seen > sweepMost {
 			return errEnough
 		}
-		if filepath.Base(filepath.Dir(path)) == tempDir {
+		if path.Dir(name) == tempDir {
 			if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > age {
-				_ = os.Remove(path) // somebody else may have
+				_ = root.Remove(name) // somebody else may have
 			}
 			return nil
 		}
-		var sum [32]byte
-		if n, err := hex.Decode(sum[:], []byte(d.Name()[:min(64, len(d.Name()))])); err != nil || n != len(sum) || b.path(sum) != path {
-			return nil // not ours
+		if sum, ours := sumOf(name); ours {
+			return visit(sum)
 		}
-		return visit(sum)
+		return nil
 	})
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
+}
+
+// sumOf reads the hash of a content out of its name, ab/abcd….
+func sumOf(name string) (sum [32]byte, ok bool) {
+	raw, err := hex.DecodeString(path.Base(name))
+	if err != nil || len(raw) != len(sum) || name != path.Base(name)[:2]+"/"+path.Base(name) {
+		return sum, false
+	}
+	return [32]byte(raw), true
 }
 
 func tooLarge(limit int64) *domain.Error {
