@@ -19,8 +19,8 @@ type File struct {
 }
 
 // FileRef is a result that is a file, kept in the router's file store for a
-// while. Its schema carries file_downloadable. Key is there besides what the
-// schema lists, so that an agent can hand the file on to another tool.
+// while. Its schema carries file_downloadable. Key is there besides what clients
+// need to download it, so that an agent can hand the file on to another tool.
 type FileRef struct {
 	Name string `json:"name"`
 	MIME string `json:"mimetype"`
@@ -55,7 +55,9 @@ func fileSchema(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[File]():
 		return filesObject("s3key", "file_uploadable", "Key of the uploaded file.")
 	case reflect.TypeFor[FileRef]():
-		return filesObject("s3url", "file_downloadable", "Address to download the file from, for about an hour.")
+		s := filesObject("s3url", "file_downloadable", "Address to download the file from, for about an hour.")
+		s.Properties.Set("s3key", &jsonschema.Schema{Type: "string", Description: "Key of the file, to hand it on to another tool."})
+		return s
 	}
 	return nil
 }

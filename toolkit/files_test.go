@@ -34,7 +34,8 @@ const (
 	uploadable = `"name":{"type":"string","description":"Name of the file."},"mimetype":{"type":"string","description":"MIME type of the file."},` +
 		`"s3key":{"type":"string","description":"Key of the uploaded file."}},"type":"object","required":["name","mimetype","s3key"]`
 	downloadable = `"name":{"type":"string","description":"Name of the file."},"mimetype":{"type":"string","description":"MIME type of the file."},` +
-		`"s3url":{"type":"string","description":"Address to download the file from, for about an hour."}},"type":"object","required":["name","mimetype","s3url"]`
+		`"s3url":{"type":"string","description":"Address to download the file from, for about an hour."},` +
+		`"s3key":{"type":"string","description":"Key of the file, to hand it on to another tool."}},"type":"object","required":["name","mimetype","s3url"]`
 )
 
 func TestFileSchemas(t *testing.T) {
