@@ -46,7 +46,7 @@ func TestAttachments(t *testing.T) {
 		fmt.Sprintf(`{"attachmentId":%q}`, strings.TrimPrefix(id, "att")):                      "second",
 		fmt.Sprintf(`{"attachmentId":%q,"version":1}`, id):                                     "first",
 		fmt.Sprintf(`{"pageId":%s,"fileName":"plan.txt"}`, page):                               "second",
-		fmt.Sprintf(`{"pageId":"MKT: Plan","fileName":"logo.png","attachmentId":null}`):        "\x89PNG\r\n",
+		`{"pageId":"MKT: Plan","fileName":"logo.png","attachmentId":null}`:                     "\x89PNG\r\n",
 		fmt.Sprintf(`{"pageId":%s,"fileName":"plan.txt","version":1,"attachmentId":""}`, page): "first",
 	} {
 		out := s.must("DOWNLOAD_ATTACHMENT", args)

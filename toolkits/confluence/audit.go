@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -94,10 +95,9 @@ var getAuditLogs = toolkit.Read("CONFLUENCE_GET_AUDIT_LOGS", "Get Audit Logs",
 			Links   listLinks     `json:"_links"`
 		}
 		err := c.do(ctx, request{path: v1 + "/audit", query: q, out: &answer, scopes: []string{"read:audit-log:confluence"}})
-		if isStatus(err, http.StatusForbidden) {
-			if e, ok := err.(*toolkit.Error); ok && e.Kind == toolkit.KindForbidden {
-				e.Fix = "The audit log is for Confluence administrators, on plans that have one."
-			}
+		var e *toolkit.Error
+		if isStatus(err, http.StatusForbidden) && errors.As(err, &e) && e.Kind == toolkit.KindForbidden {
+			e.Fix = "The audit log is for Confluence administrators, on plans that have one."
 		}
 		if err != nil {
 			return nil, err

@@ -89,7 +89,7 @@ var resolveComment = toolkit.Update("CONFLUENCE_RESOLVE_COMMENT", "Resolve Comme
 			method: http.MethodPut, path: v2 + "/inline-comments/" + now.ID, out: &out,
 			body: map[string]any{
 				"version": map[string]int{"number": now.Version.Number + 1}, "resolved": in.Resolved == nil || *in.Resolved,
-				"body": bodyWrite{kept.Representation, kept.Value},
+				"body": bodyWrite(kept),
 			},
 			what: "comment with id " + now.ID, field: "id", scopes: []string{scopeWriteComment},
 		})

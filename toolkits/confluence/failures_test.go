@@ -116,7 +116,8 @@ func smallest(id, blog string) map[string]string {
 }
 
 // noBody are the tools whose first call has no body when it succeeds.
-var noBody = map[string]bool{"DELETE_PAGE": true, "DELETE_ATTACHMENT": true, "DELETE_BLOGPOST": true, "MOVE_PAGE": true, "DELETE_COMMENT": true,
+var noBody = map[string]bool{
+	"DELETE_PAGE": true, "DELETE_ATTACHMENT": true, "DELETE_BLOGPOST": true, "MOVE_PAGE": true, "DELETE_COMMENT": true,
 	"REMOVE_CONTENT_LABEL": true, "WATCH_CONTENT": true, "UNWATCH_CONTENT": true,
 }
 

@@ -84,9 +84,12 @@ func (in getTasksInput) query(ctx context.Context, c *client) (url.Values, error
 	q := url.Values{"body-format": {in.BodyFormat}}
 	set(q, "status", in.Status)
 	for _, d := range []struct{ field, name, value string }{
-		{"createdAtFrom", "created-at-from", in.CreatedAtFrom}, {"createdAtTo", "created-at-to", in.CreatedAtTo},
-		{"dueAtFrom", "due-at-from", in.DueAtFrom}, {"dueAtTo", "due-at-to", in.DueAtTo},
-		{"completedAtFrom", "completed-at-from", in.CompletedAtFrom}, {"completedAtTo", "completed-at-to", in.CompletedAtTo},
+		{"createdAtFrom", "created-at-from", in.CreatedAtFrom},
+		{"createdAtTo", "created-at-to", in.CreatedAtTo},
+		{"dueAtFrom", "due-at-from", in.DueAtFrom},
+		{"dueAtTo", "due-at-to", in.DueAtTo},
+		{"completedAtFrom", "completed-at-from", in.CompletedAtFrom},
+		{"completedAtTo", "completed-at-to", in.CompletedAtTo},
 	} {
 		if d.value == "" {
 			continue

@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -135,7 +136,8 @@ func (c *client) users(ctx context.Context, cql string, start, limit int) (*user
 
 func explainUserCQL(err error) error {
 	err = explainCQL(err)
-	if e, ok := err.(*toolkit.Error); ok {
+	var e *toolkit.Error
+	if errors.As(err, &e) {
 		e.Fix = `Queries about users know user.fullname ~ "name", user.accountid = "…" and type = user only.`
 	}
 	return err
