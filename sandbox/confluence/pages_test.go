@@ -108,6 +108,7 @@ func TestRefusals(t *testing.T) {
 		{"forged cursor", "GET", "/wiki/api/v2/pages?cursor=zzz", nil, 400, "cursor"},
 		{"cursor of another order", "GET", "/wiki/api/v2/pages?sort=title&cursor=eyJzIjoiaWQiLCJpIjoxfQ", nil, 400, "cursor"},
 		{"unknown sort", "GET", "/wiki/api/v2/pages?sort=size", nil, 400, "sort"},
+		{"user by name", "GET", "/wiki/rest/api/user?username=admin", nil, 400, "accountId"},
 		{"unknown path", "GET", "/wiki/api/v2/search", nil, 404, "Not Found"},
 		{"label write on v2", "POST", "/wiki/api/v2/pages/" + id + "/labels", obj{}, 405, "not supported"},
 		{"label with bad characters", "POST", "/wiki/rest/api/content/" + id + "/label", []obj{{"prefix": "global", "name": "a:b"}}, 400, "label.contains.invalid.chars"},

@@ -62,6 +62,9 @@ func (c *call) currentUser() (any, *apiError) {
 
 func (c *call) getUser() (any, *apiError) {
 	id := c.q.Get("accountId")
+	if id == "" { // also who sends a username or a key, which the cloud knows no more
+		return nil, badRequest("accountId is required")
+	}
 	c.rlock()
 	if c.st.users[id] == nil {
 		return nil, notFound("No user found with account id: %s", id)
