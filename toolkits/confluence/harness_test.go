@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -72,9 +73,14 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	srv := sandbox.NewServer(sandbox.Options{Clock: func() time.Time {
-		return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-	}})
+	return openSite(t, sandbox.Options{})
+}
+
+// openSite is newSite with a sandbox of another kind.
+func openSite(t *testing.T, o sandbox.Options) *site {
+	t.Helper()
+	o.Clock = func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
+	srv := sandbox.NewServer(o)
 	t.Cleanup(srv.Close)
 	me := srv.AddUser(sandbox.User{Email: "tester@example.com", DisplayName: "Tess Tester"})
 	s := &site{t: t, srv: srv, me: me}
@@ -89,6 +95,39 @@ func (s *site) page(title, parent string) string {
 	s.t.Helper()
 	args := fmt.Sprintf(`{"spaceId":"MKT","title":%q,"parentId":%q,"body":{"storage":{"value":"<p>Text of %s</p>"}}}`, title, parent, title)
 	return text(s.must("CREATE_PAGE", args), "id")
+}
+
+// rest makes by v1 what no tool makes.
+func (s *site) rest(method, path, body string) map[string]any {
+	s.t.Helper()
+	return s.api(method, "/wiki/rest/api"+path, body)
+}
+
+// api speaks to the sandbox without a tool and gives its answer.
+func (s *site) api(method, path, body string) map[string]any {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.srv.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.SetBasicAuth(s.me.Email, s.me.Token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode >= 300 {
+		s.t.Fatalf("%s %s: %s %s, %v", method, path, resp.Status, text, err)
+	}
+	var out map[string]any
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &out); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return out
 }
 
 // space gives the id of a space.

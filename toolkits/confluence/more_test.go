@@ -3,9 +3,11 @@ package confluence_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,7 +56,7 @@ func TestSpaceLabels(t *testing.T) {
 	if got := column(s.must("GET_LABELS_FOR_SPACE_CONTENT", `{"id":"MKT","prefix":"my"}`), "name"); len(got) != 1 || got[0] != "mine" {
 		t.Errorf("content labels %v", got)
 	}
-	s.reply("GET /wiki/api/v2/spaces/{id}/labels", 200, `{"results":[{"id":"5","name":"dept","prefix":"team"}]}`)
+	s.rest("POST", "/space/MKT/label", `[{"prefix":"team","name":"dept"},{"prefix":"global","name":"wide"}]`)
 	if got := column(s.must("GET_LABELS_FOR_SPACE", `{"id":"MKT","prefix":"team"}`), "name"); len(got) != 1 || got[0] != "dept" {
 		t.Errorf("labels %v", got)
 	}
@@ -65,17 +67,30 @@ func TestLikesAndOperations(t *testing.T) {
 	s := newSite(t)
 	id := s.page("Plan", "")
 	blog := text(s.must("CREATE_BLOGPOST", `{"spaceId":"MKT","title":"News","body":{"value":"<p/>"}}`), "id")
-	s.reply("GET /wiki/api/v2/pages/{id}/likes/count", 200, `{"count":3}`)
-	s.reply("GET /wiki/api/v2/blogposts/{id}/likes/count", 200, `{"count":0}`)
-	s.reply("GET /wiki/api/v2/blogposts/{id}/operations", 200, `{"operations":[{"operation":"read","targetType":"blogpost"}]}`)
+	for _, name := range []string{"Ann", "Bob", "Cid"} {
+		s.srv.Like(id, s.srv.AddUser(sandbox.User{Email: name + "@example.com", DisplayName: name}).AccountID)
+	}
 	if out := s.must("GET_PAGE_LIKE_COUNT", fmt.Sprintf(`{"id":%s}`, id)); get(out, "count") != 3.0 {
 		t.Errorf("page %v", out)
 	}
 	if out := s.must("GET_BLOGPOST_LIKE_COUNT", fmt.Sprintf(`{"id":%s}`, blog)); get(out, "count") != 0.0 {
 		t.Errorf("blog post %v", out)
 	}
-	if out := s.must("GET_BLOGPOST_OPERATIONS", fmt.Sprintf(`{"id":%s}`, blog)); text(out, "operations", 0, "operation") != "read" {
-		t.Errorf("operations %v", out)
+	may := func() []string {
+		var out []string
+		list, _ := get(s.must("GET_BLOGPOST_OPERATIONS", fmt.Sprintf(`{"id":%s}`, blog)), "operations").([]any)
+		for _, one := range list {
+			out = append(out, text(one, "operation")+" "+text(one, "targetType"))
+		}
+		return out
+	}
+	if got := may(); !slices.Contains(got, "read blogpost") || !slices.Contains(got, "update blogpost") {
+		t.Errorf("the author's operations %v", got)
+	}
+	s.rest("PUT", "/content/"+blog+"/restriction", fmt.Sprintf(`[{"operation":"update","restrictions":{"user":[{"type":"known","accountId":%q}]}}]`, s.me.AccountID))
+	s.me = s.srv.AddUser(sandbox.User{Email: "dan@example.com", DisplayName: "Dan"})
+	if got := may(); !slices.Contains(got, "read blogpost") || slices.Contains(got, "update blogpost") {
+		t.Errorf("a reader's operations %v", got)
 	}
 }
 
@@ -83,20 +98,24 @@ func TestInlineComments(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	id := s.page("Plan", "")
-	blog := text(s.must("CREATE_BLOGPOST", `{"spaceId":"MKT","title":"News","body":{"value":"<p/>"}}`), "id")
-	const one = `{"results":[{"id":"9","status":"current","title":"Re: Plan","version":{"number":1},"body":{"storage":{"representation":"storage","value":"<p>Why?</p>"}},` +
-		`"resolutionStatus":"open","properties":{"inlineMarkerRef":"m-1","inlineOriginalSelection":"next year"},"_links":{"webui":"/x"}}],"_links":{"base":"https://site/wiki"}}`
-	s.reply("GET /wiki/api/v2/pages/{id}/inline-comments", 200, one)
-	s.reply("GET /wiki/api/v2/blogposts/{id}/inline-comments", 200, one)
-	for tool, args := range map[string]string{
-		"GET_PAGE_INLINE_COMMENTS":          fmt.Sprintf(`{"id":%s,"status":["current"],"resolutionStatus":["open"],"sort":"created-date"}`, id),
-		"GET_INLINE_COMMENTS_FOR_BLOG_POST": fmt.Sprintf(`{"id":%s,"location":"inline","expand":"body","status":["draft"]}`, blog),
+	blog := text(s.must("CREATE_BLOGPOST", `{"spaceId":"MKT","title":"News","body":{"value":"<p>All of next year</p>"}}`), "id")
+	s.must("CREATE_INLINE_COMMENT", fmt.Sprintf(`{"pageId":%s,"textSelection":"Text of","body":{"value":"<p>Why?</p>"}}`, id))
+	done := text(s.must("CREATE_INLINE_COMMENT", fmt.Sprintf(`{"pageId":%s,"textSelection":"Plan","body":{"value":"<p>Done?</p>"}}`, id)), "id")
+	s.must("RESOLVE_COMMENT", fmt.Sprintf(`{"id":%s}`, done))
+	s.api("POST", "/wiki/api/v2/inline-comments", fmt.Sprintf(`{"blogPostId":%q,"body":{"representation":"storage","value":"<p>Why?</p>"},`+
+		`"inlineCommentProperties":{"textSelection":"next year","textSelectionMatchCount":1,"textSelectionMatchIndex":0}}`, blog))
+	for _, tc := range []struct{ tool, args, selection string }{
+		{"GET_PAGE_INLINE_COMMENTS", fmt.Sprintf(`{"id":%s,"status":["current"],"resolutionStatus":["open"],"sort":"created-date"}`, id), "Text of"},
+		{"GET_INLINE_COMMENTS_FOR_BLOG_POST", fmt.Sprintf(`{"id":%s,"location":"inline","expand":"body","status":["current"]}`, blog), "next year"},
 	} {
-		out := s.must(tool, args)
-		if text(out, "results", 0, "properties", "inlineOriginalSelection") != "next year" || text(out, "results", 0, "resolutionStatus") != "open" ||
-			text(out, "results", 0, "body", "storage", "value") != "<p>Why?</p>" || text(out, "results", 0, "url") != "https://site/wiki/x" {
-			t.Errorf("%s: %v", tool, out)
+		out := s.must(tc.tool, tc.args)
+		if len(column(out, "id")) != 1 || text(out, "results", 0, "properties", "inlineOriginalSelection") != tc.selection || text(out, "results", 0, "resolutionStatus") != "open" ||
+			text(out, "results", 0, "body", "storage", "value") != "<p>Why?</p>" || !strings.HasPrefix(text(out, "results", 0, "url"), s.srv.URL+"/wiki/") {
+			t.Errorf("%s: %v", tc.tool, out)
 		}
+	}
+	if got := column(s.must("GET_PAGE_INLINE_COMMENTS", fmt.Sprintf(`{"id":%s,"resolutionStatus":["resolved"]}`, id)), "id"); !slices.Equal(got, []string{done}) {
+		t.Errorf("resolved %v, want %s", got, done)
 	}
 	for args, field := range map[string]string{`{"id":1,"location":"footer"}`: "location", `{"id":1,"parentVersion":2}`: "parentVersion"} {
 		if e := s.fails("GET_INLINE_COMMENTS_FOR_BLOG_POST", args); e.Field != field {
@@ -109,12 +128,14 @@ func TestRestrictions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	id := s.page("Plan", "")
-	s.reply("GET /wiki/rest/api/content/{id}/restriction", 200, `{"results":[`+
-		`{"operation":"read","restrictions":{"user":{"results":[{"type":"known","accountId":"712020:a","displayName":"Ann"}],"start":0,"limit":200,"size":1},"group":{"results":[],"start":0,"limit":200,"size":0}},"_links":{},"_expandable":{}},`+
-		`{"operation":"update","restrictions":{"user":{"results":[],"start":0,"limit":200,"size":0},"group":{"results":[{"type":"group","name":"admins","id":"g1"}],"start":0,"limit":200,"size":1}},"_links":{},"_expandable":{}}],`+
-		`"start":0,"limit":100,"size":2,"restrictionsHash":"h","_links":{}}`)
+	if out := s.must("GET_CONTENT_RESTRICTIONS", fmt.Sprintf(`{"id":%s}`, id)); get(out, "restricted") != false {
+		t.Errorf("before: %v", out)
+	}
+	group := s.srv.AddGroup("planners", s.me.AccountID)
+	s.rest("PUT", "/content/"+id+"/restriction", fmt.Sprintf(`[{"operation":"read","restrictions":{"user":[{"type":"known","accountId":%q}]}},`+
+		`{"operation":"update","restrictions":{"group":[{"type":"group","id":%q}]}}]`, s.me.AccountID, group))
 	out := s.must("GET_CONTENT_RESTRICTIONS", fmt.Sprintf(`{"id":%s,"expand":["restrictions.user"]}`, id))
-	if get(out, "restricted") != true || text(out, "restrictions", 0, "users", 0, "displayName") != "Ann" || text(out, "restrictions", 1, "groups", 0, "name") != "admins" {
+	if get(out, "restricted") != true || text(out, "restrictions", 0, "users", 0, "displayName") != "Tess Tester" || text(out, "restrictions", 1, "groups", 0, "name") != "planners" {
 		t.Errorf("got %v", out)
 	}
 	if e := s.fails("GET_CONTENT_RESTRICTIONS", fmt.Sprintf(`{"id":%s,"expand":["body"]}`, id)); e.Field != "expand" {
@@ -125,29 +146,38 @@ func TestRestrictions(t *testing.T) {
 func TestAuditLogs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	const record = `{"author":{"type":"user","displayName":"Ann","operations":[],"accountId":"712020:a"},"remoteAddress":"192.0.2.1","creationDate":1763805600000,` +
-		`"summary":"Space deleted","description":"","category":"Spaces","sysAdmin":false,"affectedObject":{"name":"Old","objectType":"Space"},` +
-		`"changedValues":[{"name":"Key","oldValue":"OLD","newValue":""}],"associatedObjects":[]}`
-	s.reply("GET /wiki/rest/api/audit", 200, `{"results":[`+record+`],"start":3,"limit":1,"size":1,"_links":{"next":"/rest/api/audit?start=4"}}`)
-	out := s.must("GET_AUDIT_LOGS", `{"from_":"2026-11-01","to":"2026-11-22","searchString":"deleted","limit":1,"start":3}`)
-	if text(out, "results", 0, "createdAt") != "2025-11-22T10:00:00Z" || text(out, "results", 0, "affectedObject", "name") != "Old" || text(out, "next_cursor") != "4" {
-		t.Errorf("got %v", out)
+	s.srv.AddGroup("confluence-admins", s.me.AccountID)
+	for _, one := range []struct{ name, at string }{{"A", "2026-10-31T23:59:59Z"}, {"B", "2026-11-01T00:00:00Z"}, {"C", "2026-11-10T10:00:00Z"}, {"D", "2026-11-20T23:59:59Z"}, {"E", "2026-11-21T00:00:00Z"}} {
+		at, err := time.Parse(time.RFC3339, one.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.rest("POST", "/audit", fmt.Sprintf(`{"remoteAddress":"192.0.2.1","creationDate":%d,"summary":"Space deleted","category":"Spaces",`+
+			`"affectedObject":{"name":%q,"objectType":"Space"},"changedValues":[{"name":"Key","oldValue":"OLD","newValue":""}]}`, at.UnixMilli(), one.name))
 	}
-	if call := s.calls[0]; !strings.Contains(call, "startDate=1793491200000") || !strings.Contains(call, "endDate=1795391999999") || !strings.Contains(call, "start=3") {
-		t.Errorf("asked %s", call)
+	names := func(out map[string]any) string {
+		var got string
+		for i := range column(out, "summary") {
+			got += text(out, "results", i, "affectedObject", "name")
+		}
+		return got
 	}
-	s.must("GET_AUDIT_LOGS", `{"cursor":"4"}`)
-	if call := s.calls[0]; !strings.Contains(call, "start=4") {
-		t.Errorf("asked %s", call)
+	out := s.must("GET_AUDIT_LOGS", `{"from_":"2026-11-01","to":"2026-11-20","searchString":"deleted","limit":2}`)
+	if names(out) != "DC" || text(out, "results", 1, "createdAt") != "2026-11-10T10:00:00Z" || text(out, "results", 0, "author", "displayName") != "Tess Tester" || text(out, "next_cursor") != "2" {
+		t.Errorf("got %s: %v", names(out), out)
+	}
+	for _, more := range []string{`"cursor":"2"`, `"start":2`} {
+		out = s.must("GET_AUDIT_LOGS", `{"from_":"2026-11-01","to":"2026-11-20","searchString":"deleted","limit":2,`+more+`}`)
+		if names(out) != "B" || text(out, "next_cursor") != "" {
+			t.Errorf("%s: got %s: %v", more, names(out), out)
+		}
 	}
 	for args, field := range map[string]string{`{"from_":"yesterday"}`: "from_", `{"cursor":"x"}`: "cursor", `{"cursor":"4","start":2}`: "cursor"} {
 		if e := s.fails("GET_AUDIT_LOGS", args); e.Field != field {
 			t.Errorf("%s: %v", args, e)
 		}
 	}
-	s.alter = func(r *http.Request) *http.Response {
-		return answer(r, 403, `{"statusCode":403,"message":"User needs permission"}`)
-	}
+	s.me = s.srv.AddUser(sandbox.User{Email: "ann@example.com", DisplayName: "Ann Archer"})
 	if e := s.fails("GET_AUDIT_LOGS", `{}`); e.Kind != toolkit.KindForbidden || !strings.Contains(e.Fix, "administrators") {
 		t.Errorf("got %v", e)
 	}
@@ -157,27 +187,46 @@ func TestTasks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	ann := s.srv.AddUser(sandbox.User{Email: "ann@example.com", DisplayName: "Ann Archer"})
-	id := s.page("Plan", "")
-	const one = `{"id":"31","localId":"1","spaceId":"5","pageId":"7","status":"incomplete","body":{"storage":{"representation":"storage","value":"Call Bob"}},"createdBy":"712020:a"}`
-	s.reply("GET /wiki/api/v2/tasks", 200, `{"results":[`+one+`]}`)
-	s.reply("PUT /wiki/api/v2/tasks/{id}", 200, strings.Replace(one, "incomplete", "complete", 1))
-	out := s.must("GET_TASKS", fmt.Sprintf(`{"status":"incomplete","assignedTo":"ann archer","createdBy":"me","completedBy":%q,"spaceId":"MKT","pageId":%s,"blogpostId":4,"taskId":31,`+
-		`"createdAtFrom":"2026-11-01","createdAtTo":"2026-11-02","dueAtFrom":"2026-11-22T09:00:00Z","dueAtTo":"1795391999999"}`, ann.AccountID, id))
-	if text(out, "results", 0, "body", "storage", "value") != "Call Bob" {
-		t.Errorf("got %v", out)
+	const list = `<ac:task-list><ac:task><ac:task-status>incomplete</ac:task-status><ac:task-body>%s</ac:task-body></ac:task></ac:task-list>`
+	write := func(tool, space, title, task string) string {
+		return text(s.must(tool, fmt.Sprintf(`{"spaceId":%q,"title":%q,"body":{"value":%q}}`, space, title, fmt.Sprintf(list, task))), "id")
 	}
-	call := s.calls[len(s.calls)-1]
-	for _, want := range []string{
-		"status=incomplete", "assigned-to=" + strings.ReplaceAll(ann.AccountID, ":", "%3A"), "created-by=" + strings.ReplaceAll(s.me.AccountID, ":", "%3A"),
-		"completed-by=" + strings.ReplaceAll(ann.AccountID, ":", "%3A"), "page-id=" + id, "blogpost-id=4", "task-id=31",
-		"created-at-from=1793491200000", "created-at-to=1793663999999", "due-at-from=1795338000000", "due-at-to=1795391999999",
+	page := write("CREATE_PAGE", "MKT", "Plan", "Call Bob")
+	blog := write("CREATE_BLOGPOST", "MKT", "News", fmt.Sprintf(`<ac:link><ri:user ri:account-id="%s" /></ac:link> pays until <time datetime="2026-12-24" />`, ann.AccountID))
+	write("CREATE_PAGE", "ENG", "Build", "Build it")
+	call, pays := s.srv.Tasks(page)[0].ID, s.srv.Tasks(blog)[0].ID
+	if out := s.must("UPDATE_TASK", fmt.Sprintf(`{"id":%s,"status":"complete"}`, call)); text(out, "status") != "complete" || text(out, "completedBy") != s.me.AccountID || !s.srv.Tasks(page)[0].Complete {
+		t.Errorf("ticked %v", out)
+	}
+	for args, want := range map[string][]string{
+		`{"spaceId":"MKT"}`:                                                                 {call, pays},
+		`{"spaceId":"MKT","status":"incomplete"}`:                                           {pays},
+		`{"assignedTo":"ann archer"}`:                                                       {pays},
+		`{"assignedTo":"me"}`:                                                               nil,
+		`{"createdBy":"me","spaceId":"MKT"}`:                                                {call, pays},
+		fmt.Sprintf(`{"createdBy":%q}`, ann.AccountID):                                      nil,
+		`{"completedBy":"tester@example.com"}`:                                              {call},
+		`{"pageId":"MKT: Plan"}`:                                                            {call},
+		fmt.Sprintf(`{"blogpostId":%s}`, blog):                                              {pays},
+		fmt.Sprintf(`{"taskId":%s}`, call):                                                  {call},
+		`{"dueAtFrom":"2026-12-24","dueAtTo":"2026-12-24"}`:                                 {pays},
+		`{"dueAtTo":"2026-12-23T23:59:59Z"}`:                                                nil,
+		`{"spaceId":"MKT","createdAtFrom":"2026-11-22","createdAtTo":"2026-11-22"}`:         {call, pays},
+		`{"createdAtTo":"2026-11-21"}`:                                                      nil,
+		`{"completedAtFrom":"2026-11-22T09:00:00Z","completedAtTo":"2026-11-22T11:00:00Z"}`: {call},
 	} {
-		if !strings.Contains(call, want) {
-			t.Errorf("%s lacks %s", call, want)
+		got := column(s.must("GET_TASKS", args), "id")
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", args, diff)
 		}
 	}
-	if out := s.must("UPDATE_TASK", `{"id":31,"status":"complete"}`); text(out, "status") != "complete" {
+	if out := s.must("GET_TASKS", fmt.Sprintf(`{"taskId":%s}`, call)); text(out, "results", 0, "body", "storage", "value") != "Call Bob" {
 		t.Errorf("got %v", out)
+	}
+	if e := s.fails("UPDATE_TASK", `{"id":1,"status":"complete"}`); e.Kind != toolkit.KindNotFound || e.Field != "id" {
+		t.Errorf("no task: %v", e)
 	}
 	for _, tc := range []struct{ tool, args, field string }{
 		{"GET_TASKS", `{"assignedTo":"Nobody Atall"}`, "assignedTo"},
@@ -227,7 +276,7 @@ func TestUsers(t *testing.T) {
 	if out := s.must("GET_USER_ANONYMOUS", `{}`); get(out, "allowed") != false {
 		t.Errorf("anonymous: %v", out)
 	}
-	s.reply("GET /wiki/rest/api/user/anonymous", 200, `{"type":"anonymous","displayName":"Anonymous","profilePicture":{"path":"/p","width":48,"height":48,"isDefault":true},"operations":[],"_links":{}}`)
+	s = openSite(t, sandbox.Options{Anonymous: true})
 	if out := s.must("GET_USER_ANONYMOUS", `{}`); get(out, "allowed") != true || text(out, "displayName") != "Anonymous" {
 		t.Errorf("anonymous: %v", out)
 	}

@@ -3,6 +3,7 @@ package confluence_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -128,12 +129,14 @@ func TestPropertyConflict(t *testing.T) {
 	}
 }
 
+var digits = regexp.MustCompile(`^[0-9]+$`)
+
 func TestWhiteboard(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.reply("POST /wiki/api/v2/whiteboards", 200, `{"id":"77","type":"whiteboard","status":"current","title":"Ideas","spaceId":"5","_links":{"webui":"/spaces/MKT/whiteboard/77","base":"https://site/wiki"}}`)
-	out := s.must("CREATE_WHITEBOARD", `{"spaceId":"MKT","title":"Ideas","parentId":"https://acme.atlassian.net/wiki/spaces/MKT/folder/4711","templateKey":"kanban-board","private":true}`)
-	if text(out, "id") != "77" || text(out, "url") != "https://site/wiki/spaces/MKT/whiteboard/77" {
+	folder := text(s.api("POST", "/wiki/api/v2/folders", fmt.Sprintf(`{"spaceId":%q,"title":"Boards"}`, s.space("MKT"))), "id")
+	out := s.must("CREATE_WHITEBOARD", fmt.Sprintf(`{"spaceId":"MKT","title":"Ideas","parentId":"https://acme.atlassian.net/wiki/spaces/MKT/folder/%s","templateKey":"kanban-board","private":true}`, folder))
+	if text(out, "parentId") != folder || !digits.MatchString(text(out, "id")) || text(out, "title") != "Ideas" || !strings.HasPrefix(text(out, "url"), s.srv.URL+"/wiki/") {
 		t.Errorf("got %v", out)
 	}
 	if !strings.Contains(strings.Join(s.calls, " "), "private=true") {
