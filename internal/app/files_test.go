@@ -78,3 +78,48 @@ func TestFileWalk(t *testing.T) {
 		t.Errorf("the folder of files is open to others: %s", info.Mode())
 	}
 }
+
+// TestAttachmentWalk carries a file from the application into Confluence and out
+// again, by the tools that users have.
+func TestAttachmentWalk(t *testing.T) {
+	t.Parallel()
+	r := testApp(t, nil)
+	ctx := t.Context()
+	c, err := client.New(client.Options{BaseURL: r.URL(), APIKey: r.key})
+	must(t, err)
+	s, err := c.Create(ctx, "ann", client.SessionOptions{})
+	must(t, err)
+	run := func(tool string, args map[string]any, out any) {
+		t.Helper()
+		res, err := s.Execute(ctx, tool, args, "")
+		must(t, err)
+		if !res.Successful {
+			t.Fatalf("%s: %s", tool, res.Error)
+		}
+		must(t, json.Unmarshal(res.Data, out))
+	}
+	var pages struct {
+		Results []struct {
+			ID string `json:"id"`
+		} `json:"results"`
+	}
+	run("CONFLUENCE_GET_PAGES", map[string]any{"limit": 1}, &pages)
+	content := bytes.Repeat([]byte("0123456789"), 300_000)
+	up, err := c.UploadFile(ctx, client.Upload{Name: "big.bin", Toolkit: "confluence", Tool: "CONFLUENCE_UPLOAD_ATTACHMENT"}, content)
+	must(t, err)
+	var attached struct {
+		ID string `json:"id"`
+	}
+	run("CONFLUENCE_UPLOAD_ATTACHMENT", map[string]any{"id": pages.Results[0].ID, "file": up}, &attached)
+	var down struct {
+		File client.FileRef `json:"file"`
+		Size int            `json:"size"`
+	}
+	run("CONFLUENCE_DOWNLOAD_ATTACHMENT", map[string]any{"attachmentId": attached.ID}, &down)
+	var got bytes.Buffer
+	_, err = c.DownloadFile(ctx, down.File, &got)
+	must(t, err)
+	if !bytes.Equal(got.Bytes(), content) || down.Size != len(content) || down.File.Name != "big.bin" {
+		t.Errorf("got %d of %d bytes as %+v", got.Len(), len(content), down.File)
+	}
+}

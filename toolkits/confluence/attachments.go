@@ -1,8 +1,9 @@
 package confluence
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -20,8 +22,13 @@ const (
 	scopeDeleteAttachment = "delete:attachment:confluence"
 	scopeContentDetails   = "read:content-details:confluence"
 
-	// maxFile bounds a file whose bytes travel inside an answer or arguments.
-	maxFile = 2 << 20
+	// maxInline bounds a file whose bytes travel inside arguments.
+	maxInline = 2 << 20
+	// maxFile bounds a file that goes through the router's file store. With the
+	// form around it it is within what the guarded client sends and takes.
+	maxFile = 16 << 20
+	// maxText bounds the text of a file that an answer holds besides the file.
+	maxText = 64 << 10
 )
 
 // attachment is a file on a page or blog post.
@@ -113,10 +120,9 @@ var getAttachments = toolkit.Read("CONFLUENCE_GET_ATTACHMENTS", "Get Attachments
 
 // file is a downloaded file.
 type file struct {
-	Name     string `json:"name" jsonschema_description:"Name of the file."`
-	MIMEType string `json:"mimetype" jsonschema_description:"Its MIME type."`
-	Size     int64  `json:"size" jsonschema_description:"Its size in bytes."`
-	Content  string `json:"content_base64" jsonschema_description:"Its bytes in base 64."`
+	File toolkit.FileRef `json:"file" jsonschema_description:"The file: its address for about an hour, and its key to hand it on to another tool."`
+	Size int64           `json:"size" jsonschema_description:"Its size in bytes."`
+	Text string          `json:"text,omitempty" jsonschema_description:"What it says, when it is text of up to 64 KB."`
 }
 
 type downloadAttachmentInput struct {
@@ -127,14 +133,15 @@ type downloadAttachmentInput struct {
 }
 
 var downloadAttachment = toolkit.Read("CONFLUENCE_DOWNLOAD_ATTACHMENT", "Download Attachment",
-	"Get the bytes of an attached file, in base 64, with name, type and size; files up to 2 MB. Name it by its id, or by its page and file name. "+
+	"Get an attached file, of up to 16 MB, to download or to hand on to another tool; of a short text also what it says. "+
+		"Name it by its id, or by its page and file name. "+
 		"To see which files there are use get attachments.",
 	toolkit.About{
 		Scopes: toolkit.AllOf(scopeReadAttachment),
 		Keywords: []string{
 			"file", "image", "picture", "pdf", "fetch the file", "bytes", "export", "save", "open the attached file",
 		},
-		Pitfalls: []string{"Larger files than 2 MB are refused; give people the address of the file instead."},
+		Pitfalls: []string{"Larger files than 16 MB are refused; give people the address of the file instead."},
 		Endpoints: []string{
 			"GET /wiki/rest/api/content/{id}/child/attachment/{attachmentId}/download", "GET /wiki/api/v2/attachments/{id}", "GET /wiki/api/v2/pages/{id}/attachments",
 		},
@@ -160,26 +167,16 @@ var downloadAttachment = toolkit.Read("CONFLUENCE_DOWNLOAD_ATTACHMENT", "Downloa
 		if in.Version > 0 {
 			q.Set("version", strconv.Itoa(in.Version))
 		}
-		data, kind, err := c.download(ctx, request{
+		return c.download(ctx, a, request{
 			path: v1 + "/content/" + holder + "/child/attachment/" + a.ID + "/download", query: q,
 			what: "attachment with id " + a.ID, field: "attachmentId", scopes: []string{scopeReadAttachment},
 		})
-		if err != nil {
-			return nil, err
-		}
-		if data == nil {
-			return nil, c.fileTooLarge(a)
-		}
-		if a.MediaType != "" {
-			kind = a.MediaType
-		}
-		return &file{Name: a.Title, MIMEType: kind, Size: int64(len(data)), Content: base64.StdEncoding.EncodeToString(data)}, nil
 	})
 
 func (c *client) fileTooLarge(a *attachment) error {
 	return &toolkit.Error{
 		Kind: toolkit.KindTooLarge, Field: "attachmentId",
-		Message: fmt.Sprintf("The file '%s' has %d bytes; files up to %d MB can be given in an answer.", a.Title, a.FileSize, maxFile>>20),
+		Message: fmt.Sprintf("The file '%s' has %d bytes; files of up to %d MB can be got here.", a.Title, a.FileSize, maxFile>>20),
 		Fix:     "Give the person its address: " + c.shownAttachment(a, "").URL,
 	}
 }
@@ -252,38 +249,100 @@ func (c *client) unknownFile(ctx context.Context, r request, name string) error 
 	return e
 }
 
-// download gets bytes and their MIME type; nil bytes are more than maxFile. The
-// site redirects to signed addresses of another host: the guarded client
-// follows without the account's credentials.
-func (c *client) download(ctx context.Context, r request) ([]byte, string, error) {
+// download saves the bytes of a in the router's file store. The site redirects
+// to signed addresses of another host: the guarded client follows without the
+// account's credentials.
+func (c *client) download(ctx context.Context, a *attachment, r request) (*file, error) {
+	if c.call.Files == nil {
+		return nil, errNoFiles()
+	}
 	r.method = http.MethodGet
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	req.Header.Set("Accept", "*/*")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, "", transportError(ctx, r, err)
+		return nil, transportError(ctx, r, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxFile+1))
-	if err != nil {
-		return nil, "", cutError(ctx, r, resp.StatusCode, err)
-	}
 	if resp.StatusCode >= 300 {
+		data, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
+		if err != nil {
+			return nil, cutError(ctx, r, resp.StatusCode, err)
+		}
 		e := statusError(r, resp, data)
 		if e.Kind == toolkit.KindNotFound {
 			c.explainMissing(ctx, r, e)
 		}
-		return nil, "", e
+		return nil, e
 	}
-	if len(data) > maxFile {
-		return nil, "", nil
+	kind := a.MediaType
+	if kind == "" {
+		kind, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type")) // none is fine
 	}
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		kind = "application/octet-stream"
+	body := &counted{r: resp.Body, left: maxFile}
+	head, err := io.ReadAll(io.LimitReader(body, maxText+1))
+	var ref toolkit.FileRef
+	if err == nil {
+		ref, err = c.call.Files.Save(ctx, a.Title, kind, io.MultiReader(bytes.NewReader(head), body))
 	}
-	return data, kind, nil
+	switch {
+	case errors.Is(body.err, errOver):
+		return nil, c.fileTooLarge(a)
+	case body.err != nil:
+		return nil, cutError(ctx, r, resp.StatusCode, body.err)
+	case err != nil:
+		return nil, err
+	}
+	out := &file{File: ref, Size: maxFile - body.left}
+	if len(head) <= maxText && readable(kind) && utf8.Valid(head) && bytes.IndexByte(head, 0) < 0 {
+		out.Text = string(head)
+	}
+	return out, nil
+}
+
+func errNoFiles() error {
+	return &toolkit.Error{
+		Kind: toolkit.KindUnavailable, Message: "This router keeps no files, so none can be handed over.",
+		Fix: "Give the person the address of the attachment instead.",
+	}
+}
+
+// errOver says that a body has more bytes than are let through.
+var errOver = errors.New("confluence: the file is too large")
+
+// counted lets so many bytes through, and remembers why reading failed.
+type counted struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.r.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		n, err = 0, errOver
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
+}
+
+// readable says whether a MIME type is one of text.
+func readable(kind string) bool {
+	kind, _, _ = strings.Cut(kind, ";")
+	if strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "+json") || strings.HasSuffix(kind, "+xml") {
+		return true
+	}
+	switch kind {
+	case "application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript", "application/sql":
+		return true
+	}
+	return false
 }

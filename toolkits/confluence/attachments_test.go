@@ -2,11 +2,13 @@ package confluence_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,9 +52,12 @@ func TestAttachments(t *testing.T) {
 		fmt.Sprintf(`{"pageId":%s,"fileName":"plan.txt","version":1,"attachmentId":""}`, page): "first",
 	} {
 		out := s.must("DOWNLOAD_ATTACHMENT", args)
-		got, err := base64.StdEncoding.DecodeString(text(out, "content_base64"))
-		if err != nil || string(got) != want || get(out, "size") != float64(len(want)) || text(out, "name") == "" || text(out, "mimetype") == "" {
-			t.Errorf("%s: got %q, %v: %v", args, got, err, out)
+		got, says := s.files.content(text(out, "file", "s3key")), want
+		if !strings.HasPrefix(text(out, "file", "mimetype"), "text/") {
+			says = ""
+		}
+		if got != want || get(out, "size") != float64(len(want)) || text(out, "file", "name") == "" || text(out, "file", "s3url") == "" || text(out, "text") != says {
+			t.Errorf("%s: got %q: %v", args, got, out)
 		}
 	}
 	s.must("ADD_CONTENT_LABEL", fmt.Sprintf(`{"id":%q,"labels":[{"name":"final"}]}`, id))
@@ -85,6 +90,11 @@ func TestAttachmentRefusals(t *testing.T) {
 		{"DOWNLOAD_ATTACHMENT", fmt.Sprintf(`{"pageId":%s,"fileName":"x.txt"}`, page), "fileName", "It has: a.txt"},
 		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"fileName":"../x","content_base64":"YQ=="}`, page), "fileName", "without directories"},
 		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"fileName":"x","content_base64":"?"}`, page), "content_base64", "base 64"},
+		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"fileName":"x"}`, page), "content_base64", "or a file in file"},
+		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"content_base64":"YQ=="}`, page), "fileName", "needs a name"},
+		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"content_base64":"YQ==","file":{"name":"x","mimetype":"x/y","s3key":"file_0"}}`, page), "content_base64", "not both"},
+		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"file":{"name":"x","mimetype":"x/y","s3key":"/etc/passwd"}}`, page), "", "no such file"},
+		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"file":"/etc/passwd"}`, page), "file", "object"},
 		{"UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"fileName":"x","content_base64":%q}`, page, strings.Repeat("AAAA", 1<<20)), "content_base64", "larger than the 2 MB"},
 		{"DELETE_ATTACHMENT", `{"id":"x"}`, "id", "such as att123"},
 	} {
@@ -99,21 +109,77 @@ func TestAttachmentRefusals(t *testing.T) {
 func TestLargeFiles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	size := 3 << 20
+	size := 17 << 20
 	s.alter = func(r *http.Request) *http.Response {
 		if strings.HasSuffix(r.URL.Path, "/download") {
 			resp := answer(r, 200, "")
 			resp.Header.Set("Content-Type", "application/zip")
-			resp.Body = io.NopCloser(io.LimitReader(zeros{}, 3<<20))
+			resp.Body = io.NopCloser(io.LimitReader(zeros{}, 17<<20))
 			return resp
 		}
 		return answer(r, 200, fmt.Sprintf(`{"id":"att9","title":"big.zip","pageId":"7","fileSize":%d,"_links":{"webui":"/x"}}`, size))
 	}
-	for _, size = range []int{3 << 20, 5} {
+	for _, size = range []int{17 << 20, 5} {
 		e := s.fails("DOWNLOAD_ATTACHMENT", `{"attachmentId":"att9"}`)
 		if e.Kind != toolkit.KindTooLarge || !strings.Contains(e.Fix, "/wiki/x") {
 			t.Errorf("size %d: %v", size, e)
 		}
+	}
+	if len(s.files.kept) != 0 {
+		t.Error("a part of the file was kept")
+	}
+}
+
+// TestFilesGoOn hands a file from one page to another without the agent seeing
+// its bytes.
+func TestFilesGoOn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	from, to := s.page("From", ""), s.page("To", "")
+	content := strings.Repeat("x", 3<<20) // more than fits into arguments
+	ref, err := s.files.Save(t.Context(), "big.txt", "text/plain", strings.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := func(ref any) string {
+		data, err := json.Marshal(map[string]any{"name": "n", "mimetype": "m", "s3key": ref})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	first := s.must("UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"file":%s}`, from, handle(ref.Key)))
+	if text(first, "title") != "big.txt" || get(first, "fileSize") != float64(len(content)) {
+		t.Errorf("uploaded %v", first)
+	}
+	got := s.must("DOWNLOAD_ATTACHMENT", fmt.Sprintf(`{"attachmentId":%q}`, text(first, "id")))
+	if text(got, "text") != "" {
+		t.Error("a long text is in the answer")
+	}
+	second := s.must("UPLOAD_ATTACHMENT", fmt.Sprintf(`{"id":%s,"file":%s,"fileName":"copy.txt"}`, to, handle(get(got, "file", "s3key"))))
+	got = s.must("DOWNLOAD_ATTACHMENT", fmt.Sprintf(`{"attachmentId":%q}`, text(second, "id")))
+	if text(second, "title") != "copy.txt" || s.files.content(text(got, "file", "s3key")) != content {
+		t.Errorf("handed on: %v", got)
+	}
+}
+
+// TestCutDownload: a file of which only a part arrives is not kept.
+func TestCutDownload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.alter = func(r *http.Request) *http.Response {
+		if strings.HasSuffix(r.URL.Path, "/download") {
+			resp := answer(r, 200, "")
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("x", 100_000)), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			return resp
+		}
+		return answer(r, 200, `{"id":"att9","title":"a.txt","mediaType":"text/plain","pageId":"7"}`)
+	}
+	if e := s.fails("DOWNLOAD_ATTACHMENT", `{"attachmentId":"att9"}`); e.Kind != toolkit.KindUnavailable || !strings.Contains(e.Message, "in the middle") {
+		t.Errorf("cut: %v", e)
+	}
+	if len(s.files.kept) != 0 {
+		t.Error("a part of the file was kept")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -15,16 +16,17 @@ import (
 )
 
 type uploadAttachmentInput struct {
-	ID       string `json:"id" jsonschema_description:"The page or blog post to attach it to: id, address, or MKT: Title."`
-	FileName string `json:"fileName" jsonschema:"minLength=1,maxLength=255" jsonschema_description:"Name of the file: budget.xlsx."`
-	Content  string `json:"content_base64" jsonschema:"minLength=1" jsonschema_description:"The bytes of the file in base 64; up to 2 MB."`
-	Comment  string `json:"comment,omitempty" jsonschema:"maxLength=255" jsonschema_description:"Comment on the file."`
-	Replace  bool   `json:"replace,omitempty" jsonschema_description:"Make a new version when a file with this name is there; without it that is refused."`
+	ID       string        `json:"id" jsonschema_description:"The page or blog post to attach it to: id, address, or MKT: Title."`
+	FileName string        `json:"fileName,omitempty" jsonschema:"maxLength=255" jsonschema_description:"Name of the file: budget.xlsx. Needed with content_base64; with file it renames it."`
+	Content  string        `json:"content_base64,omitempty" jsonschema_description:"The bytes of the file in base 64; up to 2 MB. Or give file."`
+	File     *toolkit.File `json:"file,omitempty" jsonschema_description:"An uploaded file, or one that another tool gave; up to 16 MB. Or give content_base64."`
+	Comment  string        `json:"comment,omitempty" jsonschema:"maxLength=255" jsonschema_description:"Comment on the file."`
+	Replace  bool          `json:"replace,omitempty" jsonschema_description:"Make a new version when a file with this name is there; without it that is refused."`
 }
 
 var uploadAttachment = toolkit.Create("CONFLUENCE_UPLOAD_ATTACHMENT", "Upload Attachment",
-	"Attach a file to a page or blog post, from its bytes in base 64. With replace, a file of the same name gets a new version. "+
-		"For text create a page instead.",
+	"Attach a file to a page or blog post, from its bytes in base 64 or from a file that was uploaded or that another tool gave. "+
+		"With replace, a file of the same name gets a new version. For text create a page instead.",
 	toolkit.About{
 		Scopes: toolkit.Scopes{}.AnyOf(scopeWriteAttachment, "write:confluence-file").AnyOf(scopeContentDetails, "write:confluence-file"),
 		Keywords: []string{
@@ -34,18 +36,14 @@ var uploadAttachment = toolkit.Create("CONFLUENCE_UPLOAD_ATTACHMENT", "Upload At
 		Endpoints: []string{"POST /wiki/rest/api/content/{id}/child/attachment", "PUT /wiki/rest/api/content/{id}/child/attachment"},
 	},
 	func(ctx context.Context, c *client, in uploadAttachmentInput) (*attachment, error) {
-		data, err := bytesOf("content_base64", in.Content)
-		if err != nil {
+		if err := in.check(); err != nil {
 			return nil, err
 		}
-		if strings.ContainsAny(in.FileName, "/\\\x00\r\n") {
-			return nil, toolkit.Invalid("fileName", "fileName: expected a name without directories")
+		f, err := c.fileForm(ctx, &in)
+		if err != nil {
+			return nil, err
 		}
 		id, err := c.contentID(ctx, "id", "page", in.ID)
-		if err != nil {
-			return nil, err
-		}
-		f, err := fileForm(in.FileName, in.Comment, data)
 		if err != nil {
 			return nil, err
 		}
@@ -112,8 +110,8 @@ func bytesOf(field, content string) ([]byte, error) {
 		}
 		return r
 	}, content)
-	if base64.StdEncoding.DecodedLen(len(content)) > maxFile+2 {
-		return nil, &toolkit.Error{Kind: toolkit.KindTooLarge, Field: field, Message: fmt.Sprintf("The file is larger than the %d MB that fit into a call.", maxFile>>20)}
+	if base64.StdEncoding.DecodedLen(len(content)) > maxInline+2 {
+		return nil, &toolkit.Error{Kind: toolkit.KindTooLarge, Field: field, Message: fmt.Sprintf("The file is larger than the %d MB that fit into a call.", maxInline>>20), Fix: "Upload the file and give it as file."}
 	}
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding} {
 		if data, err := enc.DecodeString(content); err == nil {
@@ -123,13 +121,55 @@ func bytesOf(field, content string) ([]byte, error) {
 	return nil, toolkit.Invalid(field, "%s: expected the bytes of a file in base 64", field)
 }
 
-// fileForm is a form with one file, as v1 takes it.
-func fileForm(name, comment string, data []byte) (*form, error) {
+// check says what is wrong with the file of in before anything is asked.
+func (in *uploadAttachmentInput) check() error {
+	switch {
+	case in.File == nil && in.Content == "":
+		return toolkit.Invalid("content_base64", "content_base64: give the bytes of the file here, or a file in file")
+	case in.File != nil && in.Content != "":
+		return toolkit.Invalid("content_base64", "content_base64: give either the bytes here or a file in file, not both")
+	case in.File == nil && in.FileName == "":
+		return toolkit.Invalid("fileName", "fileName: the file needs a name, such as budget.xlsx")
+	case strings.ContainsAny(in.FileName, "/\\\x00\r\n"):
+		return toolkit.Invalid("fileName", "fileName: expected a name without directories")
+	}
+	return nil
+}
+
+// fileForm is a form with the file of in, as v1 takes it. It settles the name.
+func (c *client) fileForm(ctx context.Context, in *uploadAttachmentInput) (*form, error) {
+	if in.File == nil {
+		data, err := bytesOf("content_base64", in.Content)
+		if err != nil {
+			return nil, err
+		}
+		return formOf(in.FileName, in.Comment, bytes.NewReader(data))
+	}
+	if c.call.Files == nil {
+		return nil, errNoFiles()
+	}
+	f, err := c.call.Files.Open(ctx, in.File.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if f.Size > maxFile {
+		return nil, &toolkit.Error{
+			Kind: toolkit.KindTooLarge, Field: "file", Message: fmt.Sprintf("The file has %d bytes; at most %d MB can be attached here.", f.Size, maxFile>>20),
+		}
+	}
+	if in.FileName == "" {
+		in.FileName = f.Name
+	}
+	return formOf(in.FileName, in.Comment, f)
+}
+
+func formOf(name, comment string, content io.Reader) (*form, error) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	part, err := w.CreateFormFile("file", name)
 	if err == nil {
-		_, err = part.Write(data)
+		_, err = io.Copy(part, content)
 	}
 	if err == nil {
 		err = w.WriteField("minorEdit", "true")

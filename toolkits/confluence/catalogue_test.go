@@ -208,6 +208,8 @@ func checkHints(t *testing.T, tool *toolkit.Tool) {
 var allowed = []string{
 	"type", "title", "description", "properties", "required", "items", "enum", "default", "minimum", "maximum",
 	"minLength", "maxLength", "minItems", "maxItems", "format", "anyOf", "additionalProperties",
+	// By these the contract's SDKs know files; they take them out themselves.
+	"file_uploadable", "file_downloadable",
 }
 
 func checkSchema(t *testing.T, data json.RawMessage, input bool) {

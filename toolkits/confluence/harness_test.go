@@ -66,6 +66,7 @@ type site struct {
 	double *http.ServeMux
 	// progress receives what calls report.
 	progress func(done, total float64, message string)
+	files    shelf
 	calls    []string
 	mu       sync.Mutex
 	slug     string
@@ -202,7 +203,7 @@ func (s *site) checkContract(r *http.Request, body []byte) {
 }
 
 func (s *site) call() *toolkit.Call {
-	return &toolkit.Call{HTTP: &http.Client{Transport: s}, BaseURL: s.srv.URL, OnProgress: s.progress}
+	return &toolkit.Call{HTTP: &http.Client{Transport: s}, BaseURL: s.srv.URL, OnProgress: s.progress, Files: &s.files}
 }
 
 // run calls a tool with arguments in JSON.
