@@ -30,7 +30,7 @@ func newCall(s *shared) *cobra.Command {
 			"boolean, list or object, and as text otherwise; a.b=c sets a nested field.",
 		Example: "  sluice call CONFLUENCE_GET_SPACES --arg limit=5\n" +
 			"  echo '{\"cql\":\"type = page\"}' | sluice call CONFLUENCE_CQL_SEARCH --json -",
-		Args:              oneArg("the slug of a tool, such as CONFLUENCE_GET_SPACES"),
+		Args:              oneArg("the slug of a tool, such as CONFLUENCE_GET_SPACES; what the tool takes goes into --arg"),
 		ValidArgsFunction: s.completeTool,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arguments, err := readArguments(s.In, from)
@@ -85,7 +85,7 @@ func readArguments(in io.Reader, from string) (map[string]any, error) {
 	if from != "-" {
 		f, err := os.Open(from) // the user names the file
 		if err != nil {
-			return nil, &exitCoded{exitUsage, fmt.Errorf("--json: %w", err)}
+			return nil, &exitCoded{exitUsage, fmt.Errorf("--json: %w\n  It names a file; to give the object itself pipe it in with --json -, or use --arg name=value", err)}
 		}
 		defer f.Close()
 		source = f
