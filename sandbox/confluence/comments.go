@@ -83,7 +83,7 @@ func (in *commentIn) target() (t contentType, id int64, err *apiError) {
 		{in.BlogPostID, "blogPostId", typeBlog},
 		{in.ParentCommentID, "parentCommentId", typeComment},
 		{in.AttachmentID, "attachmentId", typeFile},
-		{in.CustomContentID, "customContentId", "custom content"},
+		{in.CustomContentID, "customContentId", typeCustom},
 	} {
 		n, e := idOf(one.raw, one.name)
 		if e != nil {

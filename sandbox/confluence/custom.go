@@ -12,17 +12,18 @@ import (
 
 func customRoutes() map[string]endpoint {
 	return map[string]endpoint{
-		"GET /custom-content":                 (*call).listCustom,
-		"POST /custom-content":                (*call).createCustom,
-		"GET /custom-content/{id}":            (*call).getCustom,
-		"PUT /custom-content/{id}":            (*call).updateCustom,
-		"DELETE /custom-content/{id}":         (*call).deleteCustom,
-		"GET /custom-content/{id}/children":   (*call).customChildren,
-		"GET /custom-content/{id}/labels":     contentLabels(typeCustom),
-		"GET /custom-content/{id}/operations": contentOperations(typeCustom),
-		"GET /pages/{id}/custom-content":      customOn(typePage),
-		"GET /blogposts/{id}/custom-content":  customOn(typeBlog),
-		"GET /spaces/{id}/custom-content":     (*call).customInSpace,
+		"GET /custom-content":                      (*call).listCustom,
+		"POST /custom-content":                     (*call).createCustom,
+		"GET /custom-content/{id}":                 (*call).getCustom,
+		"PUT /custom-content/{id}":                 (*call).updateCustom,
+		"DELETE /custom-content/{id}":              (*call).deleteCustom,
+		"GET /custom-content/{id}/children":        (*call).customChildren,
+		"GET /custom-content/{id}/labels":          contentLabels(typeCustom),
+		"GET /custom-content/{id}/operations":      contentOperations(typeCustom),
+		"GET /custom-content/{id}/footer-comments": rootComments(typeCustom),
+		"GET /pages/{id}/custom-content":           customOn(typePage),
+		"GET /blogposts/{id}/custom-content":       customOn(typeBlog),
+		"GET /spaces/{id}/custom-content":          (*call).customInSpace,
 	}
 }
 

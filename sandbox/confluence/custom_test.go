@@ -45,6 +45,10 @@ func TestCustomContent(t *testing.T) {
 	if got := s.must(200, "GET", "/wiki/rest/api/search?cql=type%3D%22ac:app:note%22+order+by+id", nil).titles(); !slices.Equal(got, []string{"Note 2", "Below"}) {
 		t.Errorf("search = %v", got)
 	}
+	comment := s.must(201, "POST", "/wiki/api/v2/footer-comments", obj{"customContentId": id, "body": storage("<p>Well</p>")}).str("id")
+	if got := s.must(200, "GET", v2+"/"+id+"/footer-comments", nil); len(got.results()) != 1 || got.results()[0]["id"] != comment {
+		t.Errorf("comments = %s", got.text)
+	}
 	sameAfterLoading(t, s.Sandbox)
 	s.must(204, "DELETE", v2+"/"+id, nil)
 	s.must(204, "DELETE", v2+"/"+id+"?purge=true", nil)
