@@ -18,7 +18,7 @@ class Ledger:
     """Rows of one client. `watch` gives it the requests session to listen to."""
 
     def __init__(self, update):
-        self.update, self.rows, self.calls, self.called = update, [], [], set()
+        self.update, self.rows, self.calls, self.called, self.said = update, [], [], set(), ""
 
     def watch(self, session):
         session.hooks["response"].append(self._heard)
@@ -27,6 +27,7 @@ class Ledger:
         path = unquote(urlsplit(response.url).path)
         for pattern, name in VARIABLE:
             path = pattern.sub(name, path)
+        self.said = response.text[:300]
         self.calls.append((f"{response.request.method} {path}", response.status_code))
 
     def ok(self, client, method, *args, **kwargs):
@@ -61,8 +62,12 @@ class Ledger:
     def _call(self, client, method, args, kwargs):
         self.calls = []
         self.called.add(method)
-        result = getattr(client, method)(*args, **kwargs)
-        return list(result) if hasattr(result, "__next__") else result
+        try:
+            result = getattr(client, method)(*args, **kwargs)
+            return list(result) if hasattr(result, "__next__") else result
+        except Exception as error:
+            error.add_note(f"{method}: {self.calls}, {self.said}")
+            raise
 
     def _row(self, method, result):
         paths = list(dict.fromkeys(c[0] for c in self.calls))
