@@ -79,6 +79,7 @@ func New() *toolkit.Toolkit {
 			movePage, copyPage, archivePage, restorePage, purgePage, getPageTree,
 			replyToComment, resolveComment, deleteComment,
 			removeContentLabel, watchContent, unwatchContent, getPageViews,
+			getPageVersionDiff,
 		),
 	}
 }

@@ -112,6 +112,7 @@ func smallest(id, blog string) map[string]string {
 		"WATCH_CONTENT":                                `{"id":"` + id + `"}`,
 		"UNWATCH_CONTENT":                              `{"id":"` + id + `"}`,
 		"GET_PAGE_VIEWS":                               `{"id":"` + id + `"}`,
+		"GET_PAGE_VERSION_DIFF":                        `{"id":"` + id + `"}`,
 	}
 }
 

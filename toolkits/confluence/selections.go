@@ -112,9 +112,34 @@ var inText = map[string]bool{
 	"ac:plain-text-link-body": true, "ac:emoticon": true,
 }
 
-// shownText gives the text of storage format as people see it: a line for each
-// paragraph, without what configures macros. Malformed text gives what could be read.
+// textLine is a line of a text; level is that of a heading, 0 for all other lines.
+type textLine struct {
+	text  string
+	level int
+}
+
+// shownText gives the text of storage format as people see it, see shownLines.
 func shownText(storage string) string {
+	var b strings.Builder
+	for i, line := range shownLines(storage) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line.text)
+	}
+	return b.String()
+}
+
+// headings are the elements that begin a section; headMark stands before their
+// text until the lines are cut, a character that XML cannot hold.
+const (
+	headings = "h1 h2 h3 h4 h5 h6"
+	headMark = '\x01'
+)
+
+// shownLines gives the text of storage format as people see it: a line for each
+// paragraph, without what configures macros. Malformed text gives what could be read.
+func shownLines(storage string) []textLine {
 	d := xml.NewDecoder(strings.NewReader(`<x>` + storage + `</x>`))
 	d.Strict, d.Entity, d.AutoClose = false, xml.HTMLEntity, nil
 	var b strings.Builder
@@ -130,6 +155,9 @@ func shownText(storage string) string {
 				hidden++
 			} else if !inText[name] {
 				b.WriteByte('\n')
+				if at := strings.Index(headings, name); at >= 0 && len(name) == 2 {
+					b.WriteString(string(headMark) + name[1:])
+				}
 			}
 		case xml.EndElement:
 			if name := tagName(t.Name); name == "ac:parameter" || name == "ac:task-id" || name == "ac:task-status" || name == "ac:task-uuid" {
@@ -143,13 +171,17 @@ func shownText(storage string) string {
 			}
 		}
 	}
-	var lines []string
+	var lines []textLine
 	for line := range strings.SplitSeq(b.String(), "\n") {
+		level := 0
+		if len(line) > 1 && line[0] == headMark {
+			level, line = int(line[1]-'0'), line[2:]
+		}
 		if line = strings.Join(strings.Fields(line), " "); line != "" {
-			lines = append(lines, line)
+			lines = append(lines, textLine{line, level})
 		}
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 func tagName(n xml.Name) string {
