@@ -34,6 +34,10 @@ type selectionIn struct {
 	Enable   []string `json:"enable,omitempty"`
 	Disable  []string `json:"disable,omitempty"`
 	Approval []string `json:"require_approval,omitempty" doc:"Not offered yet"`
+	// The words of answers. Unknown fields are left alone, but a restriction that
+	// was copied from an answer and is lost would allow everything.
+	Enabled  any `json:"enabled,omitempty" hidden:"true"`
+	Disabled any `json:"disabled,omitempty" hidden:"true"`
 }
 
 type toolRuleIn struct {
@@ -41,6 +45,19 @@ type toolRuleIn struct {
 	Disable  []string `json:"disable,omitempty"`
 	Tags     *tagsIn  `json:"tags,omitempty"`
 	Approval []string `json:"require_approval,omitempty" doc:"Not offered yet"`
+	Enabled  any      `json:"enabled,omitempty" hidden:"true"`
+	Disabled any      `json:"disabled,omitempty" hidden:"true"`
+}
+
+// misspelt refuses the words of answers in a request.
+func misspelt(field string, enabled, disabled any) error {
+	switch {
+	case enabled != nil:
+		return domain.Invalid(field+".enabled", "%s.enabled: requests spell it enable", field)
+	case disabled != nil:
+		return domain.Invalid(field+".disabled", "%s.disabled: requests spell it disable", field)
+	}
+	return nil
 }
 
 type manageIn struct {
@@ -109,6 +126,9 @@ func (t *tagsIn) UnmarshalJSON(data []byte) error {
 	if len(both.Approval) > 0 {
 		return errors.New("tags.require_approval is not offered yet; leave such tools out of the session instead")
 	}
+	if err := misspelt("tags", both.Enabled, both.Disabled); err != nil {
+		return err
+	}
 	*t = tagsIn{Enable: both.Enable, Disable: both.Disable}
 	return nil
 }
@@ -160,6 +180,9 @@ func (b *SessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	if len(in.Approval) > 0 {
 		return notOfferedOption("toolkits.require_approval", leaveOut)
 	}
+	if err := misspelt("toolkits", in.Enabled, in.Disabled); err != nil {
+		return err
+	}
 	if err := oneOf("toolkits", in.Enable, in.Disable, nil); err != nil {
 		return err
 	}
@@ -203,6 +226,9 @@ func (b *SessionBlocks) applyTools(cfg *domain.SessionConfig) error {
 			field := "tools." + slug
 			if len(in.Approval) > 0 {
 				return notOfferedOption(field+".require_approval", leaveOut)
+			}
+			if err := misspelt(field, in.Enabled, in.Disabled); err != nil {
+				return err
 			}
 			if err := oneOf(field, in.Enable, in.Disable, in.Tags); err != nil {
 				return err

@@ -316,12 +316,17 @@ func (a *App) setupServer(r rooms) error {
 	return nil
 }
 
-// URL is the origin under which this process can be reached: the public one,
-// else that of the listener.
+// URL is the origin under which clients reach this process: the public one, else
+// that of the listener.
 func (a *App) URL() string {
 	if u := a.opts.Config.PublicURL; u != "" {
 		return u
 	}
+	return a.ListenURL()
+}
+
+// ListenURL is the origin of the listener.
+func (a *App) ListenURL() string {
 	scheme := "http"
 	if a.opts.Config.TLS() {
 		scheme = "https"

@@ -63,8 +63,14 @@ func PickModel(ctx context.Context, choice string, getenv func(string) string) (
 			return nil, domain.Invalid("model", "there is no model provider %q", provider).
 				WithFix("Use openai:NAME, openai-chat:NAME, openai-responses:NAME or offline.")
 		}
-		if name == "" && provider != OfflineModel {
-			name = defaultModel
+		if provider != OfflineModel {
+			if name == "" {
+				name = defaultModel
+			}
+			if getenv("OPENAI_API_KEY") == "" && openAIBase(getenv) == "" {
+				return nil, domain.Invalid("model", "the model %s needs a key, and OPENAI_API_KEY is not set", choice).
+					WithFix("Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server that needs none, or use --model offline.")
+			}
 		}
 		return make(name)
 	}

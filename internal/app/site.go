@@ -28,7 +28,9 @@ type SiteOptions struct {
 	IndexLag   time.Duration // how long a change stays invisible to search
 	// RedirectURI, when set, registers an OAuth app that may return there.
 	RedirectURI string
-	Log         *slog.Logger
+	// AllowInsecureListen permits an address beyond loopback: there is no TLS.
+	AllowInsecureListen bool
+	Log                 *slog.Logger
 }
 
 // Site is a sandbox Confluence on a listener of its own.
@@ -55,6 +57,12 @@ const saveEvery = 10 * time.Second
 
 // StartSite starts a sandbox Confluence. Stop it to have its file written.
 func StartSite(ctx context.Context, opts SiteOptions) (*Site, error) {
+	if host, _, err := net.SplitHostPort(opts.Addr); err != nil {
+		return nil, domain.Invalid("addr", "%q is not an address: expected host:port", opts.Addr)
+	} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !opts.AllowInsecureListen {
+		return nil, domain.Invalid("addr", "%q is reachable from other machines, without TLS", opts.Addr).
+			WithFix("Listen on 127.0.0.1, or say --allow-insecure-listen.")
+	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", opts.Addr)
 	if err != nil {
 		return nil, errTaken(opts.Addr, err)

@@ -103,8 +103,11 @@ func TestSiteRefuses(t *testing.T) {
 	for name, o := range map[string]SiteOptions{
 		"a broken file": {File: broken}, "a broken dump": {From: broken},
 		"a dump that is not there": {From: broken + "x"}, "a port that is taken": {},
+		"every interface": {Addr: "0.0.0.0:0"}, "all of them": {Addr: ":0"}, "no address": {Addr: "nonsense"},
 	} {
-		o.Addr = "127.0.0.1:0"
+		if o.Addr == "" {
+			o.Addr = "127.0.0.1:0"
+		}
 		if name == "a port that is taken" {
 			o.Addr = strings.TrimPrefix(startSite(t, SiteOptions{Empty: true}).URL, "http://")
 		}

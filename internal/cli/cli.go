@@ -82,6 +82,8 @@ func describe(err error) string {
 	switch {
 	case !errors.As(err, &ce) || ce.Message == "":
 		return err.Error()
+	case ce.Code == client.CodeNoConnection:
+		return ce.Message + "\n  Connect it first: sluice connect TOOLKIT"
 	case ce.Fix != "":
 		return ce.Message + "\n  " + ce.Fix
 	}

@@ -28,6 +28,7 @@ func newSandbox(s *shared) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8788", "address to listen on; port 0 picks a free one")
+	f.BoolVar(&o.AllowInsecureListen, "allow-insecure-listen", false, "listen beyond loopback, without TLS")
 	f.BoolVar(&o.Empty, "empty", false, "start without the made-up company")
 	f.IntVar(&o.Pages, "pages", 0, "add this many made-up pages")
 	f.StringVar(&o.From, "from", "", "start with a dump: a JSON file that --file wrote")

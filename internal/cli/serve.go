@@ -87,7 +87,10 @@ func (s *shared) serve(ctx context.Context, cfg app.Config) error {
 
 // greet says once how to reach the router.
 func (s *shared) greet(a *app.App) {
-	fmt.Fprintf(s.Out, "Sluice %s listens on %s\n", app.Version(), a.URL())
+	fmt.Fprintf(s.Out, "Sluice %s listens on %s\n", app.Version(), a.ListenURL())
+	if a.URL() != a.ListenURL() {
+		fmt.Fprintf(s.Out, "Clients reach it as %s\n", a.URL())
+	}
 	if key := a.FirstKey(); key != "" {
 		fmt.Fprintf(s.Out, "\nAPI key (shown only now; make others with: sluice keys create):\n  %s\n", key)
 	}
