@@ -79,7 +79,7 @@ func New() *toolkit.Toolkit {
 			movePage, copyPage, archivePage, restorePage, purgePage, getPageTree,
 			replyToComment, resolveComment, deleteComment,
 			removeContentLabel, watchContent, unwatchContent, getPageViews,
-			getPageVersionDiff,
+			getPageVersionDiff, updateContentRestrictions,
 		),
 	}
 }

@@ -113,6 +113,7 @@ func smallest(id, blog string) map[string]string {
 		"UNWATCH_CONTENT":                              `{"id":"` + id + `"}`,
 		"GET_PAGE_VIEWS":                               `{"id":"` + id + `"}`,
 		"GET_PAGE_VERSION_DIFF":                        `{"id":"` + id + `"}`,
+		"UPDATE_CONTENT_RESTRICTIONS":                  `{"id":"` + id + `","action":"set","operation":"read"}`,
 	}
 }
 

@@ -2,7 +2,6 @@ package confluence
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -90,14 +89,5 @@ var getContentRestrictions = toolkit.Read("CONFLUENCE_GET_CONTENT_RESTRICTIONS",
 		if err != nil {
 			return nil, err
 		}
-		var answer restrictionAnswer
-		err = c.do(ctx, request{
-			path: v1 + "/content/" + id + "/restriction", out: &answer, what: "content with id " + id, field: "id",
-			query:  url.Values{"expand": restrictionExpand, "limit": {strconv.Itoa(maxRestricted)}},
-			scopes: []string{scopeContentDetails},
-		})
-		if err != nil {
-			return nil, err
-		}
-		return answer.shown(), nil
+		return c.restrictions(ctx, id)
 	})
