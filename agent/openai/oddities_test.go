@@ -167,8 +167,10 @@ func TestChatOddities(t *testing.T) {
 		}, err: agent.ErrTruncated},
 		{name: "empty body", err: agent.ErrTruncated},
 		{name: "cut after the finish reason does no harm", events: []string{delta(`{"content":"ok"}`), finish("stop"), "CUT"}, want: answer{Text: "ok", Finish: agent.FinishStop}},
-		{name: "error in the stream", events: []string{delta(`{"content":"x"}`), `{"error":{"message":"overloaded","code":502}}`},
-			want: answer{Text: "x", Err: "the model server reported: overloaded"}},
+		{
+			name: "error in the stream", events: []string{delta(`{"content":"x"}`), `{"error":{"message":"overloaded","code":502}}`},
+			want: answer{Text: "x", Err: "the model server reported: overloaded"},
+		},
 		{name: "not JSON", events: []string{`<html>`}, want: answer{Err: "the model server reported: an event that is not JSON: invalid character '<' looking for beginning of value"}},
 	}
 	for _, tt := range tests {
@@ -254,22 +256,28 @@ func TestResponsesOddities(t *testing.T) {
 			`{"type":"response.function_call_arguments.delta","item_id":"fc_1","delta":"{\"x\":"}`,
 			`{"type":"response.function_call_arguments.delta","item_id":"fc_1","delta":"1}"}`, completed(""),
 		}, want: answer{Calls: twoAdds, Finish: agent.FinishStop}},
-		{name: "everything only at the end", events: []string{completed(messageItem + "," + callItemA)},
-			want: answer{Text: "hello", Calls: twoAdds[:1], Finish: agent.FinishStop}},
+		{
+			name: "everything only at the end", events: []string{completed(messageItem + "," + callItemA)},
+			want: answer{Text: "hello", Calls: twoAdds[:1], Finish: agent.FinishStop},
+		},
 		{name: "arguments as an object", events: []string{
 			done("0", `{"type":"function_call","id":"fc_1","call_id":"a","name":"add","arguments":{"x":1}}`), completed(""),
 		}, want: answer{Calls: twoAdds[:1], Finish: agent.FinishStop}},
 		{name: "incomplete", events: []string{
 			done("0", messageItem), `{"type":"response.incomplete","response":{"incomplete_details":{"reason":"max_output_tokens"}}}`,
 		}, want: answer{Text: "hello", Finish: agent.FinishLength}},
-		{name: "cut by the connection", events: []string{`{"type":"response.output_text.delta","delta":"hel"}`, "CUT"},
-			want: answer{Text: "hel"}, err: agent.ErrTruncated},
+		{
+			name: "cut by the connection", events: []string{`{"type":"response.output_text.delta","delta":"hel"}`, "CUT"},
+			want: answer{Text: "hel"}, err: agent.ErrTruncated,
+		},
 		{name: "cut cleanly", events: []string{done("0", messageItem)}, err: agent.ErrTruncated},
 		{name: "failed", events: []string{
 			`{"type":"response.failed","response":{"error":{"code":"server_error","message":"it broke"}}}`,
 		}, want: answer{Err: "the model server reported: it broke"}},
-		{name: "error event", events: []string{`{"type":"error","code":"rate_limit","message":"slow down"}`},
-			want: answer{Err: "the model server reported: slow down"}},
+		{
+			name: "error event", events: []string{`{"type":"error","code":"rate_limit","message":"slow down"}`},
+			want: answer{Err: "the model server reported: slow down"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -121,18 +121,30 @@ func TestRetries(t *testing.T) {
 		text  string
 		err   string
 	}{
-		{name: "429 with Retry-After", list: []*http.Response{response(429, "Retry-After: 7", ""), response(200, "", okBody)},
-			waits: []time.Duration{7 * time.Second}, text: "ok"},
-		{name: "503 twice", list: []*http.Response{response(503, "Retry-After: 2", ""), response(503, "Retry-After: 3", ""), response(200, "", okBody)},
-			waits: []time.Duration{2 * time.Second, 3 * time.Second}, text: "ok"},
-		{name: "401 is final", list: []*http.Response{response(401, "", `{"error":{"message":"Incorrect API key provided: sk-secret-123"}}`)},
-			err: "the model server refused the API key (401 Unauthorized); check the key and what it may use"},
-		{name: "400 says why", list: []*http.Response{response(400, "", `{"error":{"message":"no such tool; key sk-secret-123"}}`)},
-			err: "the model server answered 400 Bad Request: no such tool; key [key]"},
-		{name: "retries end", list: []*http.Response{response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", `{"error":"enough"}`)},
-			waits: []time.Duration{time.Second, time.Second, time.Second}, err: "the model server answered 429 Too Many Requests: enough"},
-		{name: "a begun stream is not repeated", list: []*http.Response{response(200, "", "data: {\"choices\":[{\"delta\":{\"content\":\"o\"}}]}\n\n")},
-			text: "o", err: agent.ErrTruncated.Error()},
+		{
+			name: "429 with Retry-After", list: []*http.Response{response(429, "Retry-After: 7", ""), response(200, "", okBody)},
+			waits: []time.Duration{7 * time.Second}, text: "ok",
+		},
+		{
+			name: "503 twice", list: []*http.Response{response(503, "Retry-After: 2", ""), response(503, "Retry-After: 3", ""), response(200, "", okBody)},
+			waits: []time.Duration{2 * time.Second, 3 * time.Second}, text: "ok",
+		},
+		{
+			name: "401 is final", list: []*http.Response{response(401, "", `{"error":{"message":"Incorrect API key provided: sk-secret-123"}}`)},
+			err: "the model server refused the API key (401 Unauthorized); check the key and what it may use",
+		},
+		{
+			name: "400 says why", list: []*http.Response{response(400, "", `{"error":{"message":"no such tool; key sk-secret-123"}}`)},
+			err: "the model server answered 400 Bad Request: no such tool; key [key]",
+		},
+		{
+			name: "retries end", list: []*http.Response{response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", ""), response(429, "Retry-After: 1", `{"error":"enough"}`)},
+			waits: []time.Duration{time.Second, time.Second, time.Second}, err: "the model server answered 429 Too Many Requests: enough",
+		},
+		{
+			name: "a begun stream is not repeated", list: []*http.Response{response(200, "", "data: {\"choices\":[{\"delta\":{\"content\":\"o\"}}]}\n\n")},
+			text: "o", err: agent.ErrTruncated.Error(),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,8 +31,10 @@ func TestCanonical(t *testing.T) {
 		{"comments go", `<p>a<!-- b -->c</p>`, `<p>ac</p>`},
 		{"cdata becomes text", `<p><![CDATA[a<b]]></p>`, `<p>a&lt;b</p>`},
 		{"declared namespaces go", `<p xmlns:ac="http://x"><ac:link /></p>`, `<p><ac:link /></p>`},
-		{"plain text stays cdata", `<ac:structured-macro ac:name="code" ac:schema-version="1" ac:macro-id="m"><ac:plain-text-body>a &lt; b</ac:plain-text-body></ac:structured-macro>`,
-			`<ac:structured-macro ac:name="code" ac:schema-version="1" ac:macro-id="m"><ac:plain-text-body><![CDATA[a < b]]></ac:plain-text-body></ac:structured-macro>`},
+		{
+			"plain text stays cdata", `<ac:structured-macro ac:name="code" ac:schema-version="1" ac:macro-id="m"><ac:plain-text-body>a &lt; b</ac:plain-text-body></ac:structured-macro>`,
+			`<ac:structured-macro ac:name="code" ac:schema-version="1" ac:macro-id="m"><ac:plain-text-body><![CDATA[a < b]]></ac:plain-text-body></ac:structured-macro>`,
+		},
 		{"cdata end inside cdata", `<ac:plain-text-body><![CDATA[a]]]]><![CDATA[>b]]></ac:plain-text-body>`, `<ac:plain-text-body><![CDATA[a]]]]><![CDATA[>b]]></ac:plain-text-body>`},
 		{"text alone", `hello`, `hello`},
 		{"nothing", ``, ``},
