@@ -80,6 +80,7 @@ func New() *toolkit.Toolkit {
 			replyToComment, resolveComment, deleteComment,
 			removeContentLabel, watchContent, unwatchContent, getPageViews,
 			getPageVersionDiff, updateContentRestrictions,
+			getTemplates, getTemplate, createPageFromTemplate,
 		),
 	}
 }

@@ -114,6 +114,9 @@ func smallest(id, blog string) map[string]string {
 		"GET_PAGE_VIEWS":                               `{"id":"` + id + `"}`,
 		"GET_PAGE_VERSION_DIFF":                        `{"id":"` + id + `"}`,
 		"UPDATE_CONTENT_RESTRICTIONS":                  `{"id":"` + id + `","action":"set","operation":"read"}`,
+		"GET_TEMPLATES":                                `{}`,
+		"GET_TEMPLATE":                                 `{"id":"1"}`,
+		"CREATE_PAGE_FROM_TEMPLATE":                    `{"templateId":"1","spaceId":"1","title":"x"}`,
 	}
 }
 
