@@ -161,9 +161,13 @@ func (s *Sandbox) gateway(mux *http.ServeMux) http.Handler {
 		}
 		cloud, path, _ := strings.Cut(rest, "/")
 		inner := r.Clone(context.WithValue(r.Context(), principalKey{}, p))
-		inner.URL.Path = "/" + path
+		site := ""
+		if strings.HasPrefix(path, "api/v2/") || strings.HasPrefix(path, "rest/api/") {
+			site = "/wiki" // the gateway knows the product: clients may leave it out
+		}
+		inner.URL.Path = site + "/" + path
 		if raw, ok := strings.CutPrefix(r.URL.RawPath, gatewayPath+cloud); ok {
-			inner.URL.RawPath = raw
+			inner.URL.RawPath = site + raw
 		}
 		if refusal := s.passes(mux, inner, p, cloud); refusal != nil {
 			refusal.write(w)

@@ -256,6 +256,9 @@ func TestScopesAreEnforced(t *testing.T) {
 	if a := o.gateway("GET", "/wiki/api/v2/search", token("read:page:confluence"), ""); a.str("message") != "No message available" {
 		t.Errorf("an unknown path = %s", a.text)
 	}
+	if a := o.do("GET", "/ex/confluence/"+o.CloudID()+"/api/v2/pages", "Bearer "+token("read:page:confluence"), ""); a.status != 200 {
+		t.Errorf("without the product in the path = %d %s", a.status, a.text)
+	}
 	if a := o.do("GET", "/ex/confluence/another/wiki/api/v2/pages", "Bearer "+token("read:page:confluence"), ""); a.status != 403 {
 		t.Errorf("another site = %d", a.status)
 	}
