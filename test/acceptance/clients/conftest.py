@@ -19,3 +19,8 @@ def sandbox(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ledger(request):
     return Ledger(update=request.config.getoption("--update"))
+
+
+@pytest.fixture
+def ledger_of_its_own(request):
+    return Ledger(update=request.config.getoption("--update"))

@@ -4,7 +4,8 @@ import pathlib
 import re
 from urllib.parse import unquote, urlsplit
 
-TABLE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "clients.md"
+REPO = pathlib.Path(__file__).resolve().parents[3]
+TABLE = REPO / "docs" / "clients.md"
 
 # What differs from run to run in a path.
 VARIABLE = [
@@ -12,6 +13,14 @@ VARIABLE = [
     (re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)"), "/{id}"),
     (re.compile(r"/\d+:[0-9a-f-]{36}(?=/|$)"), "/{accountId}"),
 ]
+
+
+def named(url):
+    """The path of a URL, with names in the place of what differs from run to run."""
+    path = unquote(urlsplit(url).path)
+    for pattern, name in VARIABLE:
+        path = pattern.sub(name, path)
+    return path
 
 
 class Ledger:
@@ -24,11 +33,8 @@ class Ledger:
         session.hooks["response"].append(self._heard)
 
     def _heard(self, response, **_):
-        path = unquote(urlsplit(response.url).path)
-        for pattern, name in VARIABLE:
-            path = pattern.sub(name, path)
         self.said = response.text[:300]
-        self.calls.append((f"{response.request.method} {path}", response.status_code))
+        self.calls.append((f"{response.request.method} {named(response.url)}", response.status_code))
 
     def ok(self, client, method, *args, **kwargs):
         """Call a method that must work: every answer below 400. Returns its result."""
