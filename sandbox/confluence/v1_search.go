@@ -120,6 +120,9 @@ func (c *call) runSearch(path, src, excerpt string, e expansion, most int, o sea
 		return nil, err
 	}
 	offset, err := c.searchOffset()
+	if err == nil && o.users && offset == 0 {
+		offset, err = c.start() // the search for users counts, the others have cursors only
+	}
 	if err != nil {
 		return nil, err
 	}

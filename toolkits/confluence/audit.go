@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/sluice-run/sluice/toolkit"
@@ -56,6 +55,7 @@ type getAuditLogsInput struct {
 	Limit  int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=1000,default=25" jsonschema_description:"How many records to return at most."`
 	Start  int    `json:"start,omitempty" jsonschema:"minimum=0" jsonschema_description:"How many records to skip."`
 	Cursor string `json:"cursor,omitempty" jsonschema_description:"Where to go on: next_cursor of the answer before."`
+	All    bool   `json:"all,omitempty" jsonschema_description:"Get all records in one answer, up to 1,000; limit is ignored then."`
 }
 
 var getAuditLogs = toolkit.Read("CONFLUENCE_GET_AUDIT_LOGS", "Get Audit Logs",
@@ -70,15 +70,10 @@ var getAuditLogs = toolkit.Read("CONFLUENCE_GET_AUDIT_LOGS", "Get Audit Logs",
 		Endpoints: []string{"GET /wiki/rest/api/audit"},
 	},
 	func(ctx context.Context, c *client, in getAuditLogsInput) (*auditList, error) {
-		start := in.Start
-		if in.Cursor != "" {
-			n, err := strconv.Atoi(in.Cursor)
-			if err != nil || n < 0 || in.Start > 0 {
-				return nil, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before, and no start")
-			}
-			start = n
+		if in.Cursor != "" && in.Start > 0 {
+			return nil, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before, and no start")
 		}
-		q := url.Values{"start": {strconv.Itoa(start)}, "limit": {strconv.Itoa(in.Limit)}}
+		q := url.Values{}
 		set(q, "searchString", in.Search)
 		for _, d := range []struct{ field, name, value string }{{"from_", "startDate", in.From}, {"to", "endDate", in.To}} {
 			if d.value == "" {
@@ -90,11 +85,8 @@ var getAuditLogs = toolkit.Read("CONFLUENCE_GET_AUDIT_LOGS", "Get Audit Logs",
 			}
 			q.Set(d.name, ms)
 		}
-		var answer struct {
-			Results []auditRecord `json:"results"`
-			Links   listLinks     `json:"_links"`
-		}
-		err := c.do(ctx, request{path: v1 + "/audit", query: q, out: &answer, scopes: []string{"read:audit-log:confluence"}})
+		got, err := fetchByStart[auditRecord](ctx, c, request{path: v1 + "/audit", query: q, scopes: []string{"read:audit-log:confluence"}},
+			maxAllItems, pageArgs{Limit: in.Limit, Cursor: in.Cursor, Start: in.Start, All: in.All}, nil)
 		var e *toolkit.Error
 		if isStatus(err, http.StatusForbidden) && errors.As(err, &e) && e.Kind == toolkit.KindForbidden {
 			e.Fix = "The audit log is for Confluence administrators, on plans that have one."
@@ -102,12 +94,9 @@ var getAuditLogs = toolkit.Read("CONFLUENCE_GET_AUDIT_LOGS", "Get Audit Logs",
 		if err != nil {
 			return nil, err
 		}
-		out := &auditList{Results: orEmpty(answer.Results)}
+		out := &auditList{Results: orEmpty(got.items), paging: got.paging()}
 		for i := range out.Results {
 			out.Results[i].CreatedAt = time.UnixMilli(out.Results[i].CreationDate).UTC().Format(time.RFC3339)
-		}
-		if answer.Links.Next != "" && len(out.Results) > 0 {
-			out.paging = newPaging(strconv.Itoa(start+len(out.Results)), len(out.Results), 0)
 		}
 		return out, nil
 	})

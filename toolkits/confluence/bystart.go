@@ -18,16 +18,24 @@ func fetchByStart[T any](ctx context.Context, c *client, r request, each int, a 
 		a.Cursor, a.Start = strconv.Itoa(a.Start), 0
 	}
 	return gather(c, a, each, func(limit int, cursor string) (list[T], error) {
-		start := 0
-		if cursor != "" {
-			n, err := strconv.Atoi(cursor)
-			if err != nil || n < 0 {
-				return list[T]{}, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before")
-			}
-			start = n
+		start, err := startOf(cursor)
+		if err != nil {
+			return list[T]{}, err
 		}
 		return oneByStart[T](ctx, c, r, start, limit, rest)
 	})
+}
+
+// startOf reads the number that stands in as the cursor.
+func startOf(cursor string) (int, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(cursor)
+	if err != nil || n < 0 {
+		return 0, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before")
+	}
+	return n, nil
 }
 
 // oneByStart gets one page that begins with item start.

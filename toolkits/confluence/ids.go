@@ -15,14 +15,17 @@ import (
 	"github.com/sluice-run/sluice/toolkit"
 )
 
+// number is an id: what fits into 64 bits, and not quite all of that.
+const number = `[0-9]{1,18}|[1-8][0-9]{18}|9[01][0-9]{17}`
+
 var (
-	digits       = regexp.MustCompile(`^[0-9]{1,19}$`)
+	digits       = regexp.MustCompile(`^(?:` + number + `)$`)
 	attachmentID = regexp.MustCompile(`^att[0-9]{1,19}$`)
 	taskID       = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 	spaceKey     = regexp.MustCompile(`^~?[A-Za-z0-9_:.-]{1,255}$`)
 	upperKey     = regexp.MustCompile(`^(~[A-Za-z0-9_:.-]+|[A-Z][A-Z0-9]*)$`)
 	displayPath  = regexp.MustCompile(`/display/(~?[A-Za-z0-9_:.-]{1,255})/([^/]+)$`)
-	idInPath     = regexp.MustCompile(`/(?:pages|blog/[0-9]{4}/[0-9]{2}/[0-9]{2}|pages/edit-v2|whiteboard|folder)/([0-9]{1,19})(?:/|$)`)
+	idInPath     = regexp.MustCompile(`/(?:pages|blog/[0-9]{4}/[0-9]{2}/[0-9]{2}|pages/edit-v2|whiteboard|folder)/(` + number + `)(?:/|$)`)
 )
 
 // contentID takes what names a page or blog post (what says which): its id, an
@@ -78,6 +81,8 @@ func (c *client) notAnID(ctx context.Context, field, what, value string) error {
 	switch {
 	case value == "":
 		e.Message = fmt.Sprintf("%s is empty; expected the id of %s, a number.", field, withArticle(what))
+	case strings.Trim(value, "0123456789") == "":
+		e.Message = fmt.Sprintf("'%s' is too large a number for %s id.", shown, withArticle(what))
 	case upperKey.MatchString(value):
 		e.Message = fmt.Sprintf("'%s' is a space key, not %s id.", shown, withArticle(what))
 	case attachmentID.MatchString(value):

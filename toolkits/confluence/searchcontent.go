@@ -16,6 +16,7 @@ type searchContentInput struct {
 	Limit    int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=250,default=25" jsonschema_description:"How many results to return at most."`
 	Start    int    `json:"start,omitempty" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"How many results to skip."`
 	Cursor   string `json:"cursor,omitempty" jsonschema_description:"Where to go on: next_cursor of the answer before."`
+	All      bool   `json:"all,omitempty" jsonschema_description:"Get all results in one answer, up to 1,000; limit is ignored then."`
 	Expand   string `json:"expand,omitempty" jsonschema_description:"More of each result, separated by commas: content.space, content.version, content.body.storage."`
 }
 
@@ -42,6 +43,12 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 				return nil, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before, and no start")
 			}
 			in.Start = n
+		}
+		if in.All {
+			if strings.Contains(in.Expand, "body") {
+				return nil, toolkit.Invalid("all", "all: texts of all results are too much for one answer; leave body out of expand, or use limit and cursor")
+			}
+			in.Limit = max(maxAllItems-in.Start, 1)
 		}
 		// In lower case, since AND, OR and NOT would be operators of text search.
 		words := words(strings.ToLower(in.Query))

@@ -77,7 +77,7 @@ func TestPageFromTemplate(t *testing.T) {
 	s.srv.AddGroup("confluence-admins", s.me.AccountID)
 	id := s.template("Minutes", "MKT", `{"prefix":"global","name":"minutes"}`, minutes)
 	parent := s.page("Meetings", "")
-	out := s.must("CREATE_PAGE_FROM_TEMPLATE", `{"templateId":"Minutes","spaceId":"MKT","title":"Monday","parentId":"MKT: Meetings",`+
+	out := s.must("CREATE_PAGE_FROM_TEMPLATE", fmt.Sprintf(`{"templateId":"Minutes","spaceId":%s,"title":"Monday","parentId":"MKT: Meetings",`, s.space("MKT"))+
 		`"variables":[{"name":"who","value":"Ann <ann@example.com>"},{"name":"R&D","value":"Done & dusted"}]}`)
 	p, ok := s.srv.PageByTitle("MKT", "Monday")
 	if !ok || p.Storage != `<h1>Minutes by Ann &lt;ann@example.com&gt;</h1><p>Done &amp; dusted and again Ann &lt;ann@example.com&gt;</p>` {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/sluice-run/sluice/toolkit"
@@ -35,6 +34,7 @@ type searchUsersInput struct {
 	CQL       string `json:"cql,omitempty" jsonschema:"maxLength=2000" jsonschema_description:"A query about users in CQL instead: user.fullname ~ \"jane\", user.accountid = \"…\"."`
 	Limit     int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=25" jsonschema_description:"How many accounts to return at most."`
 	Cursor    string `json:"cursor,omitempty" jsonschema_description:"Where to go on: next_cursor of the answer before."`
+	All       bool   `json:"all,omitempty" jsonschema_description:"Get all accounts in one answer, up to 1,000; limit is ignored then."`
 }
 
 var searchUsers = toolkit.Read("CONFLUENCE_SEARCH_USERS", "Search Users",
@@ -50,13 +50,7 @@ var searchUsers = toolkit.Read("CONFLUENCE_SEARCH_USERS", "Search Users",
 		if err != nil {
 			return nil, err
 		}
-		start := 0
-		if in.Cursor != "" {
-			if start, err = strconv.Atoi(in.Cursor); err != nil || start < 0 {
-				return nil, toolkit.Invalid("cursor", "cursor: expected next_cursor of the answer before")
-			}
-		}
-		out, err := c.users(ctx, cql, start, in.Limit)
+		out, err := c.users(ctx, cql, pageArgs{Limit: in.Limit, Cursor: in.Cursor, All: in.All})
 		if err != nil {
 			return nil, err
 		}
@@ -101,21 +95,32 @@ func withEmail(all []foundUser, email string) []foundUser {
 	return all
 }
 
+// userRow is a row of a search for users.
+type userRow struct {
+	User foundUser `json:"user"`
+	URL  string    `json:"url"`
+}
+
 // users runs a query about users.
-func (c *client) users(ctx context.Context, cql string, start, limit int) (*userList, error) {
-	var answer struct {
-		Results []struct {
-			User  foundUser `json:"user"`
-			Title string    `json:"title"`
-			URL   string    `json:"url"`
-		} `json:"results"`
-		Size  int       `json:"size"`
-		Total int       `json:"totalSize"`
-		Links listLinks `json:"_links"`
+func (c *client) users(ctx context.Context, cql string, a pageArgs) (*userList, error) {
+	r := request{path: v1 + "/search/user", query: url.Values{"cql": {cql}}, scopes: []string{scopeContentDetails}}
+	var totals struct {
+		Total int `json:"totalSize"`
 	}
-	err := c.do(ctx, request{
-		path: v1 + "/search/user", out: &answer, scopes: []string{scopeContentDetails},
-		query: url.Values{"cql": {cql}, "start": {strconv.Itoa(start)}, "limit": {strconv.Itoa(limit)}},
+	first := 0
+	got, err := gather(c, a, maxUsers, func(limit int, cursor string) (list[userRow], error) {
+		start, err := startOf(cursor)
+		if err != nil {
+			return list[userRow]{}, err
+		}
+		if cursor == a.Cursor {
+			first = start
+		}
+		rows, err := oneByStart[userRow](ctx, c, r, start, limit, &totals)
+		if end := start + len(rows.items); totals.Total > 0 && end >= totals.Total {
+			rows.cursor = "" // a link to the next ones is there at the end too
+		}
+		return rows, err
 	})
 	if isStatus(err, http.StatusBadRequest) {
 		err = explainUserCQL(err)
@@ -123,16 +128,17 @@ func (c *client) users(ctx context.Context, cql string, start, limit int) (*user
 	if err != nil {
 		return nil, err
 	}
-	out := &userList{Results: []foundUser{}, TotalSize: answer.Total}
-	for _, r := range answer.Results {
-		r.User.URL = c.address(links{WebUI: r.URL}, answer.Links.Base)
-		out.Results = append(out.Results, r.User)
+	out := &userList{Results: []foundUser{}, TotalSize: totals.Total}
+	for _, row := range got.items {
+		row.User.URL = c.address(links{WebUI: row.URL}, got.base)
+		out.Results = append(out.Results, row.User)
 	}
-	if end := start + len(answer.Results); answer.Links.Next != "" && end > start && (answer.Total == 0 || end < answer.Total) {
-		out.paging = newPaging(strconv.Itoa(start+len(answer.Results)), len(out.Results), answer.Total-start)
-	}
+	out.paging = newPaging(got.cursor, len(out.Results), totals.Total-first)
 	return out, nil
 }
+
+// maxUsers is how many users are asked for at once.
+const maxUsers = 200
 
 func explainUserCQL(err error) error {
 	err = explainCQL(err)
@@ -163,7 +169,7 @@ func (c *client) accountID(ctx context.Context, field, value string) (string, er
 	if name == "" {
 		return "", toolkit.Invalid(field, "%s: expected an account id, a name, an e-mail address or me", field)
 	}
-	got, err := c.users(ctx, "user.fullname ~ "+quote(name), 0, 10)
+	got, err := c.users(ctx, "user.fullname ~ "+quote(name), pageArgs{Limit: 10})
 	if err != nil {
 		return "", err
 	}
