@@ -108,7 +108,9 @@ func TestWatchAndViews(t *testing.T) {
 	if text(out, "id") != id || get(out, "views") == nil || get(out, "viewers") == nil {
 		t.Errorf("views %v", out)
 	}
-	if e := s.fails("GET_PAGE_VIEWS", fmt.Sprintf(`{"id":%s,"since":"long ago"}`, id)); e.Field != "since" {
-		t.Errorf("got %v", e)
+	for _, since := range []string{"long ago", "2026-11-01T09:00:00Z", "1793491200000"} {
+		if e := s.fails("GET_PAGE_VIEWS", fmt.Sprintf(`{"id":%s,"since":%q}`, id, since)); e.Field != "since" {
+			t.Errorf("%s: %v", since, e)
+		}
 	}
 }

@@ -127,7 +127,7 @@ type getSpaceContentsInput struct {
 	SpaceKey   string `json:"spaceKey" jsonschema:"minLength=1" jsonschema_description:"The space: its key (MKT) or its id."`
 	Type       string `json:"type,omitempty" jsonschema:"enum=page,enum=blogpost,default=page" jsonschema_description:"What to list: pages or blog posts."`
 	Status     string `json:"status,omitempty" jsonschema:"enum=current,enum=archived,enum=trashed,enum=deleted,default=current" jsonschema_description:"Only content with this status. Blog posts are never archived."`
-	PostingDay string `json:"postingDay,omitempty" jsonschema:"format=date" jsonschema_description:"Only blog posts of this day, as 2026-11-22."`
+	PostingDay string `json:"postingDay,omitempty" jsonschema_description:"Only blog posts of this day, as 2026-11-22."`
 	Sort       string `json:"sort,omitempty" jsonschema:"enum=id,enum=-id,enum=created-date,enum=-created-date,enum=modified-date,enum=-modified-date,enum=title,enum=-title" jsonschema_description:"Order; - reverses it. Title is for pages only."`
 	BodyFormat string `json:"body_format,omitempty" jsonschema:"enum=storage,enum=atlas_doc_format" jsonschema_description:"Give the texts as well, in this format."`
 	pageArgs

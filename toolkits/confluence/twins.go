@@ -116,7 +116,7 @@ type searchPagesInput struct {
 	Labels   []string `json:"labels,omitempty" jsonschema:"maxItems=20" jsonschema_description:"Only pages that have every one of these labels."`
 	Creator  string   `json:"creator,omitempty" jsonschema_description:"Only pages that this person created: account id, name, e-mail, or me."`
 	Ancestor string   `json:"ancestor,omitempty" jsonschema_description:"Only pages somewhere below this page: id, address, or MKT: Title."`
-	Since    string   `json:"modifiedSince,omitempty" jsonschema:"format=date" jsonschema_description:"Only with a last change on this day or later: 2026-11-01."`
+	Since    string   `json:"modifiedSince,omitempty" jsonschema_description:"Only with a last change on this day or later: 2026-11-01."`
 	pageArgs
 }
 

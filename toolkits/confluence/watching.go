@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -97,7 +98,7 @@ type views struct {
 
 type getPageViewsInput struct {
 	ID    string `json:"id" jsonschema_description:"The page or blog post: id, address, or MKT: Title of a page."`
-	Since string `json:"since,omitempty" jsonschema:"format=date" jsonschema_description:"Only views since this day: 2026-11-01."`
+	Since string `json:"since,omitempty" jsonschema_description:"Only views since this day: 2026-11-01."`
 }
 
 const scopeAnalytics = "read:analytics.content:confluence"
@@ -116,8 +117,8 @@ var getPageViews = toolkit.Read("CONFLUENCE_GET_PAGE_VIEWS", "Get Page Views",
 		}
 		q := url.Values{}
 		if in.Since != "" {
-			if _, err := epochMillis("since", in.Since, false); err != nil {
-				return nil, err
+			if _, err := time.Parse(time.DateOnly, in.Since); err != nil {
+				return nil, toolkit.Invalid("since", "since: expected a day such as 2026-11-22")
 			}
 			q.Set("fromDate", in.Since)
 		}
