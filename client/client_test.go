@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -30,7 +31,7 @@ func router(t *testing.T) *client.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := a.Stop(t.Context()); err != nil {
+		if err := a.Stop(context.WithoutCancel(t.Context())); err != nil { // it is over by now
 			t.Error(err)
 		}
 	})
