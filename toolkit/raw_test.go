@@ -75,12 +75,18 @@ func TestRawLeavesObjectsOpen(t *testing.T) {
 func TestRawToleratesWhatItCannotCheck(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, schema, takes, refuses string }{
-		{"lookahead", `{"type":"object","properties":{"mail":{"type":"string","pattern":"^(?!\\.)[a-z.]+@[a-z.]+$"},"pattern":{"type":"integer"}}}`,
-			`{"mail":"ann@example.com","pattern":1}`, `{"pattern":"x"}`},
-		{"lookahead in names", `{"type":"object","patternProperties":{"^(?!x)":{"type":"string"}},"additionalProperties":false,"required":["b"]}`,
-			`{"a":"1","b":"2"}`, `{"a":"1"}`},
-		{"another version", `{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"a":{"type":"integer"}}}`,
-			`{"a":1}`, `{"a":"x"}`},
+		{
+			"lookahead", `{"type":"object","properties":{"mail":{"type":"string","pattern":"^(?!\\.)[a-z.]+@[a-z.]+$"},"pattern":{"type":"integer"}}}`,
+			`{"mail":"ann@example.com","pattern":1}`, `{"pattern":"x"}`,
+		},
+		{
+			"lookahead in names", `{"type":"object","patternProperties":{"^(?!x)":{"type":"string"}},"additionalProperties":false,"required":["b"]}`,
+			`{"a":"1","b":"2"}`, `{"a":"1"}`,
+		},
+		{
+			"another version", `{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"a":{"type":"integer"}}}`,
+			`{"a":1}`, `{"a":"x"}`,
+		},
 		{"a pattern that can be checked", `{"type":"object","properties":{"a":{"type":"string","pattern":"^x+$"}}}`, `{"a":"xx"}`, `{"a":"y"}`},
 	} {
 		tool, err := raw(t, tc.schema)

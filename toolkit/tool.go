@@ -79,8 +79,10 @@ func (h Hints) Tags() []string {
 		on   bool
 		name string
 	}{
-		{h.ReadOnly, "readOnlyHint"}, {h.Destructive, "destructiveHint"},
-		{h.Idempotent, "idempotentHint"}, {h.OpenWorld, "openWorldHint"},
+		{h.ReadOnly, "readOnlyHint"},
+		{h.Destructive, "destructiveHint"},
+		{h.Idempotent, "idempotentHint"},
+		{h.OpenWorld, "openWorldHint"},
 	} {
 		if t.on {
 			tags = append(tags, t.name)

@@ -55,8 +55,13 @@ func TestProjectsAreApart(t *testing.T) {
 	other := *w
 	otherProject(t, &other)
 	for _, p := range [][2]string{
-		{"GET", one}, {"PATCH", one}, {"DELETE", one}, {"GET", one + "/tools"}, {"GET", one + "/toolkits"},
-		{"GET", "/api/v3.1/connected_accounts/" + acc}, {"DELETE", "/api/v3.1/connected_accounts/" + acc},
+		{"GET", one},
+		{"PATCH", one},
+		{"DELETE", one},
+		{"GET", one + "/tools"},
+		{"GET", one + "/toolkits"},
+		{"GET", "/api/v3.1/connected_accounts/" + acc},
+		{"DELETE", "/api/v3.1/connected_accounts/" + acc},
 	} {
 		other.want(404, p[0], p[1], nil)
 	}
@@ -83,9 +88,16 @@ func TestPathsAndMethods(t *testing.T) {
 		t.Errorf("not offered: %s", e.Raw)
 	}
 	for _, p := range [][2]string{
-		{"GET", "/triggers_types"}, {"GET", "/triggers_types/list/enum"}, {"POST", "/tools/execute/proxy"}, {"POST", "/tools/execute/X/input"},
-		{"POST", one + "/proxy_execute"}, {"GET", one + "/mounts/files/items"}, {"GET", one + "/config_history"}, {"POST", "/mcp/servers/custom"},
-		{"GET", "/auth/session/info"}, {"POST", "/toolkits/multi"},
+		{"GET", "/triggers_types"},
+		{"GET", "/triggers_types/list/enum"},
+		{"POST", "/tools/execute/proxy"},
+		{"POST", "/tools/execute/X/input"},
+		{"POST", one + "/proxy_execute"},
+		{"GET", one + "/mounts/files/items"},
+		{"GET", one + "/config_history"},
+		{"POST", "/mcp/servers/custom"},
+		{"GET", "/auth/session/info"},
+		{"POST", "/toolkits/multi"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)
 	}

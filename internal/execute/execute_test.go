@@ -200,8 +200,11 @@ func TestFailures(t *testing.T) {
 		says             []string
 		data             string
 	}{
-		{"toolkit error", "NOTES_DELETE_NOTE", `{"note_id":"7"}`, domain.CodeNotFound, []string{"404 page not found", "Try another."},
-			`{"status_code":404,"message":"404 page not found","fix":"Try another.","kind":"not_found"}`},
+		{
+			"toolkit error", "NOTES_DELETE_NOTE", `{"note_id":"7"}`, domain.CodeNotFound,
+			[]string{"404 page not found", "Try another."},
+			`{"status_code":404,"message":"404 page not found","fix":"Try another.","kind":"not_found"}`,
+		},
 		{"panic", "NOTES_PANIC", `{}`, domain.CodeInternal, []string{"unexpected", "log_"}, ""},
 		{"unexplained", "NOTES_BREAK", `{}`, domain.CodeInternal, []string{"unexpected", "log_"}, ""},
 		{"too large", "NOTES_EXPORT", `{"size":2000}`, domain.CodeTooLarge, []string{"2011 bytes; at most 1000", "smaller or narrower limit"}, ""},

@@ -46,7 +46,8 @@ func TestQuestionsWithoutAnswer(t *testing.T) {
 	url := e.endpoint(e.session(p, direct))
 	asked := 0
 	forms := &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapabilities{}}
-	cs := dial(t, url, key, "2025-11-25", &mcp.ClientOptions{Capabilities: forms,
+	cs := dial(t, url, key, "2025-11-25", &mcp.ClientOptions{
+		Capabilities: forms,
 		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			asked++
 			return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"n": "x"}}, nil
@@ -57,7 +58,8 @@ func TestQuestionsWithoutAnswer(t *testing.T) {
 	if got := textOf(t, r); !r.IsError || asked != 10 || !strings.Contains(got, "the tool asked 10 times in one call") {
 		t.Errorf("asked %d times: %s", asked, got)
 	}
-	cs = dial(t, url, key, "2025-11-25", &mcp.ClientOptions{Capabilities: forms,
+	cs = dial(t, url, key, "2025-11-25", &mcp.ClientOptions{
+		Capabilities: forms,
 		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			return nil, errors.New("no screen")
 		},

@@ -192,7 +192,8 @@ func (a answer) message(t testing.TB) (m struct {
 		Code    int
 		Message string
 	}
-}) {
+},
+) {
 	t.Helper()
 	text := a.body
 	if i := strings.LastIndex(text, "data: "); i >= 0 {
