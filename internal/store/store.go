@@ -32,6 +32,8 @@ type Queries interface {
 	AuthConfigs
 	Accounts
 	Secrets
+	SecretWalk
+	Uses
 	Links
 	Sessions
 	Executions
@@ -173,4 +175,7 @@ type Keyset interface {
 	// SaveKeyset stores sealed unless there is one already, and gives what is
 	// stored now.
 	SaveKeyset(ctx context.Context, sealed []byte) ([]byte, error)
+	// SwapKeyset puts sealed in the place of was; it reports false, and changes
+	// nothing, when the store holds another one by now.
+	SwapKeyset(ctx context.Context, was, sealed []byte) (bool, error)
 }

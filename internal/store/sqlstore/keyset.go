@@ -29,3 +29,12 @@ func (s *queries) SaveKeyset(ctx context.Context, sealed []byte) ([]byte, error)
 	}
 	return s.LoadKeyset(ctx)
 }
+
+// SwapKeyset implements store.Keyset.
+func (s *queries) SwapKeyset(ctx context.Context, was, sealed []byte) (bool, error) {
+	if len(sealed) == 0 {
+		return false, domain.Invalid("sealed", "the keyset is empty")
+	}
+	touched, err := s.exec(ctx, keysetNoun, `UPDATE keysets SET sealed = ? WHERE id = 1 AND sealed = ?`, sealed, was)
+	return touched == 1, err
+}

@@ -71,6 +71,35 @@ var attempts = []attempt{
 		got, err := q.Secrets(ctx, project, v.account.ID)
 		return counted(err, len(got))
 	}, ""},
+	{"SecretsAfter", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		if project == "" {
+			return nil // the operator's walk over all
+		}
+		got, err := q.SecretsAfter(ctx, store.SecretFilter{ProjectID: project}, store.SecretKey{}, 100)
+		return leak(err, got, func(i store.SecretInfo) bool { return i.ProjectID == v.project.ID })
+	}, ""},
+	{"CountSecrets", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		if project == "" {
+			return nil
+		}
+		n, err := q.CountSecrets(ctx, store.SecretFilter{ProjectID: project, Under: []byte("sealed " + v.project.Name)})
+		return counted(err, n)
+	}, ""},
+	{"SwapSecret", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		key := store.SecretKey{ProjectID: project, AccountID: v.account.ID, Field: "access_token"}
+		swapped, err := q.SwapSecret(ctx, key, []byte("sealed "+v.project.Name), []byte("forged"))
+		if swapped {
+			return fmt.Errorf("swapped a secret of another project")
+		}
+		return err
+	}, ""},
+	{"DeleteSecrets", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		n, err := q.DeleteSecrets(ctx, project, v.account.ID)
+		return counted(err, n)
+	}, ""},
+	{"TouchAccount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.TouchAccount(ctx, project, v.account.ID, at(99))
+	}, ""},
 	{"CreateLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		l := v.link
 		l.ProjectID, l.TokenHash = project, hash("forged")
@@ -130,6 +159,7 @@ var excused = map[string]string{
 	"FileContentUsed":  "is how content that nobody has is found",
 	"LoadKeyset":       "belongs to the installation",
 	"SaveKeyset":       "belongs to the installation",
+	"SwapKeyset":       "belongs to the installation",
 }
 
 func testIsolation(t *testing.T, s store.Store) {

@@ -35,6 +35,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"active accounts", testActiveAccounts},
 		{"deleting an account", testDeleteAccount},
 		{"secrets", testSecrets},
+		{"walk over secrets", testSecretWalk},
+		{"secret compare and swap", testSwapSecret},
+		{"deleting secrets", testDeleteSecrets},
+		{"uses", testUses},
 		{"links", testLinks},
 		{"link used once", testLinkRace},
 		{"sessions", testSessions},
@@ -48,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"expired files", testExpiredFiles},
 		{"keyset", testKeyset},
 		{"keyset race", testKeysetRace},
+		{"keyset compare and swap", testSwapKeyset},
 		{"paging", testPaging},
 		{"unicode", testUnicode},
 		{"unstorable text", testUnstorable},
@@ -237,7 +242,7 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	ok(t, err)
 	files, filesTotal, err := q.ListFiles(ctx, id, store.FileFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
-	secrets := must(q.Secrets(ctx, id, n.account.ID))(t)
+	secrets := must(q.SecretsAfter(ctx, store.SecretFilter{ProjectID: id}, store.SecretKey{}, 1000))(t)
 	return fmt.Sprintln(must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
 		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))

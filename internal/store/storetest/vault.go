@@ -1,0 +1,154 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+func secretKeys(items []store.SecretInfo) string {
+	return ids(items, func(i store.SecretInfo) string { return i.ProjectID + "/" + i.AccountID + "/" + i.Field })
+}
+
+func testSecretWalk(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	began := time.Now().Add(-time.Minute)
+	other := account(w.a.config, "ca_a2", "else")
+	other.Toolkit, other.Status = "notes", domain.AccountRevoked
+	ok(t, s.CreateAccount(ctx, other))
+	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "api_token", []byte("\x01abcd rest")))
+	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "z", []byte("\x01abce rest")))
+	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "empty", nil))
+	const all = "pr_a/ca_a/access_token pr_a/ca_a2/api_token pr_a/ca_a2/empty pr_a/ca_a2/z pr_b/ca_b/access_token"
+
+	for size := 1; size <= 6; size++ {
+		var got []store.SecretInfo
+		var after store.SecretKey
+		for {
+			page := must(s.SecretsAfter(ctx, store.SecretFilter{}, after, size))(t)
+			if got = append(got, page...); len(page) < size {
+				break
+			}
+			after = page[len(page)-1].SecretKey
+		}
+		if keys := secretKeys(got); keys != all {
+			t.Errorf("in steps of %d: %s", size, keys)
+		}
+	}
+	for _, tt := range []struct {
+		f    store.SecretFilter
+		want string
+	}{
+		{store.SecretFilter{ProjectID: "pr_b"}, "pr_b/ca_b/access_token"},
+		{store.SecretFilter{UserID: "else", Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token"},
+		{store.SecretFilter{Toolkit: "notes", NotUnder: []byte("\x01abcd")}, "pr_a/ca_a2/empty pr_a/ca_a2/z"},
+		{store.SecretFilter{Toolkit: "notes", ProjectID: "pr_b"}, ""},
+		{store.SecretFilter{Under: []byte("sealed ")}, "pr_a/ca_a/access_token pr_b/ca_b/access_token"},
+	} {
+		got := must(s.SecretsAfter(ctx, tt.f, store.SecretKey{}, 100))(t)
+		if keys := secretKeys(got); keys != tt.want {
+			t.Errorf("%+v gives %q, want %q", tt.f, keys, tt.want)
+		}
+		if n := must(s.CountSecrets(ctx, tt.f))(t); n != len(got) {
+			t.Errorf("%+v counts %d of %d", tt.f, n, len(got))
+		}
+	}
+	i := must(s.SecretsAfter(ctx, store.SecretFilter{UserID: "else"}, store.SecretKey{}, 1))(t)[0]
+	if i.CreatedAt.Before(began) || !i.SealedAt.Equal(i.CreatedAt) || !i.UsedAt.IsZero() {
+		t.Errorf("times of a new secret: %v %v %v", i.CreatedAt, i.SealedAt, i.UsedAt)
+	}
+	i.CreatedAt, i.SealedAt = time.Time{}, time.Time{}
+	same(t, store.SecretInfo{
+		SecretKey: store.SecretKey{ProjectID: "pr_a", AccountID: "ca_a2", Field: "api_token"}, Sealed: []byte("\x01abcd rest"),
+		UserID: "else", Toolkit: "notes", Scheme: other.Scheme, Status: domain.AccountRevoked,
+	}, i)
+}
+
+func testSwapSecret(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	key := store.SecretKey{ProjectID: w.a.project.ID, AccountID: w.a.account.ID, Field: "access_token"}
+	before := must(s.SecretsAfter(ctx, store.SecretFilter{ProjectID: key.ProjectID}, store.SecretKey{}, 1))(t)[0]
+	for _, tt := range []struct {
+		key       store.SecretKey
+		was, want string
+		swapped   bool
+	}{
+		{key, "else", "sealed a", false},
+		{key, "sealed a", "new", true},
+		{key, "sealed a", "new", false}, // once
+		{store.SecretKey{ProjectID: key.ProjectID, AccountID: key.AccountID, Field: "none"}, "new", "new", false},
+	} {
+		if got := must(s.SwapSecret(ctx, tt.key, []byte(tt.was), []byte("new")))(t); got != tt.swapped {
+			t.Errorf("%+v in the place of %q: %v", tt.key, tt.was, got)
+		}
+		same(t, map[string][]byte{"access_token": []byte(tt.want)}, must(s.Secrets(ctx, key.ProjectID, key.AccountID))(t))
+	}
+	after := must(s.SecretsAfter(ctx, store.SecretFilter{ProjectID: key.ProjectID}, store.SecretKey{}, 1))(t)[0]
+	if !after.CreatedAt.Equal(before.CreatedAt) || after.SealedAt.Before(before.SealedAt) {
+		t.Errorf("times changed from %v, %v to %v, %v", before.CreatedAt, before.SealedAt, after.CreatedAt, after.SealedAt)
+	}
+	// Of many that replace the same one, one does.
+	won := atOnce(t, 8, func(i int) (bool, error) {
+		return s.SwapSecret(ctx, key, []byte("new"), fmt.Appendf(nil, "by %d", i))
+	})
+	if i := slices.Index(won, true); i < 0 || slices.Contains(won[i+1:], true) ||
+		string(must(s.Secrets(ctx, key.ProjectID, key.AccountID))(t)["access_token"]) != fmt.Sprintf("by %d", i) {
+		t.Errorf("winners: %v", won)
+	}
+}
+
+func testDeleteSecrets(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	ok(t, s.PutSecret(ctx, w.a.project.ID, w.a.account.ID, "refresh_token", []byte("x")))
+	for _, want := range []int{2, 0} {
+		if n := must(s.DeleteSecrets(ctx, w.a.project.ID, w.a.account.ID))(t); n != want {
+			t.Errorf("%d went, want %d", n, want)
+		}
+	}
+	if n := must(s.CountSecrets(ctx, store.SecretFilter{}))(t); n != 1 {
+		t.Errorf("%d secrets are left, want the other project's", n)
+	}
+	must(s.Account(ctx, w.a.project.ID, w.a.account.ID))(t)
+}
+
+func testUses(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	used := func() time.Time {
+		return must(s.SecretsAfter(ctx, store.SecretFilter{ProjectID: w.a.project.ID}, store.SecretKey{}, 1))(t)[0].UsedAt
+	}
+	for _, tt := range []struct{ at, want int }{{5, 5}, {7, 7}, {6, 7}} {
+		ok(t, s.TouchAccount(ctx, w.a.project.ID, w.a.account.ID, at(tt.at)))
+		if got := used(); !got.Equal(at(tt.want)) {
+			t.Errorf("used at %v, want minute %d", got, tt.want)
+		}
+	}
+	ok(t, s.TouchAccount(ctx, w.a.project.ID, "ca_none", at(1))) // it may be gone
+	ok(t, s.DeleteAccount(ctx, w.a.project.ID, w.a.account.ID))
+	ok(t, s.CreateAccount(ctx, w.a.account))
+	ok(t, s.PutSecret(ctx, w.a.project.ID, w.a.account.ID, "access_token", []byte("x")))
+	if got := used(); !got.IsZero() {
+		t.Errorf("a use outlived its account: %v", got)
+	}
+}
+
+func testSwapKeyset(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	if must(s.SwapKeyset(ctx, nil, []byte("x")))(t) {
+		t.Error("replaced a keyset that is not there")
+	}
+	must(s.SaveKeyset(ctx, []byte("first")))(t)
+	if must(s.SwapKeyset(ctx, []byte("else"), []byte("x")))(t) || !must(s.SwapKeyset(ctx, []byte("first"), []byte("second")))(t) {
+		t.Error("what was there did not decide")
+	}
+	_, err := s.SwapKeyset(ctx, []byte("second"), nil)
+	wantCode(t, err, domain.CodeInvalid)
+	same(t, []byte("second"), must(s.LoadKeyset(ctx))(t))
+}

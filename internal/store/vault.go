@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/domain"
+)
+
+// SecretKey says where a sealed secret lies.
+type SecretKey struct{ ProjectID, AccountID, Field string }
+
+// SecretInfo is a sealed secret and what is known about it.
+type SecretInfo struct {
+	SecretKey
+	Sealed  []byte
+	UserID  string
+	Toolkit string
+	Scheme  domain.AuthScheme
+	Status  domain.AccountStatus
+	// CreatedAt is when the account first had a secret in this field, SealedAt
+	// when it was last put or sealed anew, UsedAt when a call last used the
+	// account; zero when none did.
+	CreatedAt, SealedAt, UsedAt time.Time
+}
+
+// SecretFilter narrows a walk over all secrets; empty fields do not. Under and
+// NotUnder are the first bytes of the sealed secrets that are meant, or are not:
+// they say under which key one was sealed.
+type SecretFilter struct {
+	ProjectID, UserID, Toolkit string
+	Under, NotUnder            []byte
+}
+
+// SecretWalk is for the operator: it goes over the secrets of all projects.
+type SecretWalk interface {
+	// SecretsAfter gives up to limit secrets behind a key, in the order of their
+	// keys. The zero key is before all.
+	SecretsAfter(ctx context.Context, f SecretFilter, after SecretKey, limit int) ([]SecretInfo, error)
+	// CountSecrets says how many secrets the filter leaves.
+	CountSecrets(ctx context.Context, f SecretFilter) (int, error)
+	// SwapSecret puts sealed in the place of was. It reports false, and changes
+	// nothing, when another secret lies there by now, or none.
+	SwapSecret(ctx context.Context, key SecretKey, was, sealed []byte) (bool, error)
+	// DeleteSecrets removes the account's secrets and says how many.
+	DeleteSecrets(ctx context.Context, projectID, accountID string) (int, error)
+}
+
+// Uses keeps when accounts were last used.
+type Uses interface {
+	// TouchAccount keeps the use unless a later one is known, or the account is
+	// gone.
+	TouchAccount(ctx context.Context, projectID, accountID string, at time.Time) error
+}
