@@ -35,9 +35,16 @@
 //
 // The hosts of OAuth (auth.atlassian.com and api.atlassian.com) are served below
 // /authorize, /oauth/token, /oauth/token/accessible-resources and
-// /ex/confluence/{cloudId}. [Sandbox.AddOAuthApp] registers an app: people consent
-// on a plain HTML page, tokens last an hour, refresh tokens rotate with ten
-// minutes of grace, and the reuse of an old one kills its family.
+// /ex/confluence/{cloudId}. [Sandbox.AddOAuthApp] registers an app with a secret and
+// exact redirect URIs. People consent on a plain HTML page: they choose who they
+// are, the site and the scopes, and accept or cancel; [Sandbox.Consent] does it for
+// a test. PKCE is not asked for, but a challenge that is sent (S256) is checked.
+// Codes live ten minutes and work once: one that is sent again revokes what it
+// gave. Access tokens last an hour ([Options].AccessLife), refresh tokens rotate
+// with ten minutes of grace ([Options].RefreshGrace), and the reuse of an old one
+// after that kills its family. The cloud documents no endpoint at which an app
+// gives tokens back, so there is none; people do it in their profile, which is
+// [Sandbox.RevokeGrant]. [Sandbox.AddSite] makes a further site of the same cloud.
 // [Sandbox.AddServiceAccount] gives client credentials, [Sandbox.AddScopedToken]
 // an API token for the gateway, [Sandbox.IssueTokens] tokens without the page.
 // The gateway enforces the scopes of each operation as Atlassian's documents list
@@ -76,6 +83,10 @@
 // [Sandbox.Tasks] and [Sandbox.Likes] read the state without HTTP.
 // [Sandbox.Attach], [Sandbox.Like] and [Sandbox.View] do what people do in a
 // browser. [Sandbox.Fail] makes the next matching requests fail: a status with
-// Retry-After, a hang, HTML, a cut body; [Sandbox.Throttle] is the 429 of a used-up
-// quota, [Sandbox.ExpireTokens] and [Sandbox.RevokeGrants] end what OAuth apps hold.
+// Retry-After, a hang, HTML, a cut body, an answer lost after the work was done;
+// [Fault].Grant picks requests for tokens. [Sandbox.Throttle] is the 429 of a
+// used-up quota, [Sandbox.RefuseTokens] a sign-in host that refuses,
+// [Sandbox.ExpireTokens], [Sandbox.RevokeGrants] and [Sandbox.RemoveOAuthApp] end
+// what OAuth apps hold. [Sandbox.OAuthCounts] tells how often a client signed in
+// and refreshed, [Sandbox.Grants] what it may do.
 package confluence

@@ -38,7 +38,8 @@ type authDump struct {
 
 type clientDump struct {
 	OAuthApp
-	Service string `json:"service,omitempty"`
+	Service string   `json:"service,omitempty"`
+	Sites   []string `json:"sites,omitempty"` // cloud ids of a service account
 }
 
 type scopedDump struct {
@@ -53,6 +54,7 @@ type grantDump struct {
 	Client  string        `json:"client"`
 	Account string        `json:"account"`
 	Scopes  []string      `json:"scopes"`
+	Sites   []string      `json:"sites,omitempty"` // cloud ids; left out by older dumps: the site's own
 	Began   time.Time     `json:"began"`
 	Access  []accessDump  `json:"access"`
 	Refresh []refreshDump `json:"refresh"`
@@ -91,7 +93,8 @@ func (s *Sandbox) Dump(w io.Writer) error {
 }
 
 // Load replaces the site by one that [Sandbox.Dump] wrote. The site's name and
-// with it the cloud id stay those of [Options]. On an error nothing changes.
+// with it the cloud id stay those of [Options], and a site of [Sandbox.AddSite]
+// keeps its sign-in host. On an error nothing changes.
 func (s *Sandbox) Load(r io.Reader) error {
 	var in siteDump
 	if err := json.NewDecoder(r).Decode(&in); err != nil {
@@ -108,7 +111,7 @@ func (s *Sandbox) Load(r io.Reader) error {
 		return fmt.Errorf("the dump is not a whole site: %w", err)
 	}
 	st.restore()
-	auth, err := in.Auth.restore()
+	auth, err := in.Auth.restore(uuidOf("site/"+in.Site), s.cloudID)
 	if err != nil {
 		return fmt.Errorf("reading the dump: %w", err)
 	}
@@ -117,6 +120,9 @@ func (s *Sandbox) Load(r io.Reader) error {
 	s.mu.Unlock()
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()
+	if s.auth.sites[0] != s {
+		return nil
+	}
 	s.auth.clients, s.auth.codes, s.auth.access, s.auth.refresh, s.auth.scoped, s.auth.meters = auth.clients, auth.codes, auth.access, auth.refresh, auth.scoped, auth.meters
 	return nil
 }
@@ -221,7 +227,7 @@ func (a *authority) dump(now time.Time) authDump {
 	defer a.mu.Unlock()
 	out := authDump{Clients: []clientDump{}, Scoped: []scopedDump{}, Grants: []grantDump{}}
 	for _, id := range slices.Sorted(maps.Keys(a.clients)) {
-		out.Clients = append(out.Clients, clientDump{a.clients[id].OAuthApp, a.clients[id].service})
+		out.Clients = append(out.Clients, clientDump{a.clients[id].OAuthApp, a.clients[id].service, a.clients[id].sites})
 	}
 	for d, t := range a.scoped {
 		out.Scoped = append(out.Scoped, scopedDump{hex.EncodeToString(d[:]), t.account, t.scopes})
@@ -229,7 +235,7 @@ func (a *authority) dump(now time.Time) authDump {
 	families := map[*grant]*grantDump{}
 	family := func(g *grant) *grantDump {
 		if families[g] == nil {
-			families[g] = &grantDump{Client: g.clientID, Account: g.account, Scopes: g.scopes, Began: g.began, Access: []accessDump{}, Refresh: []refreshDump{}}
+			families[g] = &grantDump{Client: g.clientID, Account: g.account, Scopes: g.scopes, Sites: g.sites, Began: g.began, Access: []accessDump{}, Refresh: []refreshDump{}}
 		}
 		return families[g]
 	}
@@ -263,10 +269,16 @@ func (g grantDump) first() string {
 	return g.Access[0].Digest
 }
 
-func (d authDump) restore() (*authority, error) {
+// restore makes the state of a sign-in host. Grants for the site that was dumped
+// become those of the site that loads it.
+func (d authDump) restore(was, now string) (*authority, error) {
 	a := newAuthority()
 	for _, c := range d.Clients {
-		a.clients[c.ClientID] = &oauthClient{OAuthApp: c.OAuthApp, service: c.Service}
+		client := &oauthClient{OAuthApp: c.OAuthApp, service: c.Service}
+		if c.Service != "" {
+			client.sites = movedSites(c.Sites, was, now)
+		}
+		a.clients[c.ClientID] = client
 	}
 	var bad error
 	key := func(s string) digest {
@@ -280,7 +292,7 @@ func (d authDump) restore() (*authority, error) {
 		a.scoped[key(t.Digest)] = &scopedToken{t.Account, t.Scopes}
 	}
 	for _, g := range d.Grants {
-		family := &grant{clientID: g.Client, account: g.Account, scopes: g.Scopes, began: g.Began}
+		family := &grant{clientID: g.Client, account: g.Account, scopes: g.Scopes, sites: movedSites(g.Sites, was, now), began: g.Began}
 		for _, t := range g.Access {
 			a.access[key(t.Digest)] = &accessToken{family, t.Expires}
 		}
@@ -289,6 +301,20 @@ func (d authDump) restore() (*authority, error) {
 		}
 	}
 	return a, bad
+}
+
+// movedSites are cloud ids after the site was has become now. Older dumps name none.
+func movedSites(ids []string, was, now string) []string {
+	if len(ids) == 0 {
+		return []string{now}
+	}
+	out := slices.Clone(ids)
+	for i, id := range out {
+		if id == was {
+			out[i] = now
+		}
+	}
+	return out
 }
 
 // Open makes a site that is kept in [Options.File]: it starts with what the file

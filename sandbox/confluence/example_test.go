@@ -87,3 +87,73 @@ func ExampleSandbox_IssueTokens() {
 	// 401 /wiki/api/v2/spaces
 	// 410 /wiki/rest/api/content
 }
+
+// A person consents to one of two sites; the app exchanges the code with the
+// verifier of PKCE. Any HTTP client does the same over a [confluence.Server].
+func ExampleSandbox_Consent() {
+	cloud := confluence.New(confluence.Options{Site: "acme"})
+	labs, err := cloud.AddSite(confluence.Options{Site: "acme-labs", Seed: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ann := cloud.AddUser(confluence.User{Email: "ann@example.com"})
+	labs.AddUser(confluence.User{AccountID: ann.AccountID, Email: ann.Email})
+	app := cloud.AddOAuthApp(confluence.OAuthApp{Name: "My app", RedirectURIs: []string{"http://localhost/callback"}})
+
+	ask := url.Values{
+		"audience": {"api.atlassian.com"}, "client_id": {app.ClientID}, "response_type": {"code"}, "prompt": {"consent"},
+		"redirect_uri": {app.RedirectURIs[0]}, "scope": {"read:page:confluence offline_access"}, "state": {"s"},
+	}
+	back, err := cloud.Consent("https://auth.atlassian.com/authorize?"+ask.Encode(), confluence.Consent{Account: ann.AccountID, Sites: []string{labs.CloudID()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	u, err := url.Parse(back)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(u.Host+u.Path, u.Query().Get("state"), u.Query().Has("code"))
+
+	back, err = cloud.Consent("/authorize?"+ask.Encode(), confluence.Consent{Account: ann.AccountID, Deny: true})
+	fmt.Println(strings.Contains(back, "error=access_denied"), err)
+	fmt.Printf("%+v\n", cloud.OAuthCounts(app.ClientID))
+	// Output:
+	// localhost/callback s true
+	// true <nil>
+	// {Consents:1 Denials:1 Codes:0 CodeReplays:0 Refreshes:0 GraceReuses:0 StaleReuses:0 Refused:0 ServiceTokens:0}
+}
+
+// The answer of a refresh is lost after the tokens were rotated: within the
+// grace the old refresh token works once more.
+func ExampleFault_drop() {
+	srv := confluence.NewServer(confluence.Options{})
+	defer srv.Close()
+	ann := srv.AddUser(confluence.User{Email: "ann@example.com"})
+	app := srv.AddOAuthApp(confluence.OAuthApp{})
+	tokens, err := srv.IssueTokens(app.ClientID, ann.AccountID, "read:page:confluence", "offline_access")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv.Fail(confluence.Fault{Grant: "refresh_token", Drop: true})
+	for range 2 {
+		res, err := http.PostForm(srv.URL+"/oauth/token", url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
+		})
+		if err != nil {
+			fmt.Println("no answer")
+			continue
+		}
+		res.Body.Close()
+		fmt.Println(res.Status)
+	}
+	n := srv.OAuthCounts(app.ClientID)
+	fmt.Println(n.Refreshes, n.GraceReuses)
+	// Output:
+	// no answer
+	// 200 OK
+	// 2 1
+}

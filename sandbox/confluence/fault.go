@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 type Fault struct {
 	Method string // "" = any
 	Path   string // part of the URL path that must occur; "" = any
+	Grant  string // only requests for a token with this grant_type: authorization_code, refresh_token, client_credentials
 	Times  int    // how many requests to disturb; 0 = one, negative = until ClearFaults
 
 	Status     int           // answer with this status, and Body
@@ -23,6 +25,7 @@ type Fault struct {
 	Delay      time.Duration // wait before answering
 	Hang       bool          // answer nothing until the client goes or ClearFaults
 	CutAfter   int           // answer properly, but close the connection after so many bytes of the body
+	Drop       bool          // carry the request out, then close the connection without an answer
 
 	cleared chan struct{}
 }
@@ -57,10 +60,11 @@ func (s *Sandbox) takeFault(r *http.Request) *Fault {
 	if s.nFaults.Load() == 0 {
 		return nil
 	}
+	kind := grantOf(r)
 	s.faultMu.Lock()
 	defer s.faultMu.Unlock()
 	i := slices.IndexFunc(s.faults, func(f *Fault) bool {
-		return f.Times != 0 && (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.Path, f.Path)
+		return f.Times != 0 && (f.Method == "" || f.Method == r.Method) && (f.Grant == "" || f.Grant == kind) && strings.Contains(r.URL.Path, f.Path)
 	})
 	if i < 0 {
 		return nil
@@ -74,6 +78,21 @@ func (s *Sandbox) takeFault(r *http.Request) *Fault {
 		s.nFaults.Store(int64(len(s.faults)))
 	}
 	return f
+}
+
+// grantOf tells what kind of grant a request asks a token for; "" when it asks
+// for none. It leaves the body as it was.
+func grantOf(r *http.Request) string {
+	if r.Method != http.MethodPost || r.URL.Path != "/oauth/token" {
+		return ""
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	if err != nil {
+		return ""
+	}
+	in, _ := parseToken(r.Header.Get("Content-Type"), raw)
+	return in.GrantType
 }
 
 const proxyPage = "<html><head><title>%s</title></head><body><center><h1>%s</h1></center><hr><center>CloudFront</center></body></html>\n"
@@ -103,6 +122,10 @@ func (s *Sandbox) disturb(f *Fault, w http.ResponseWriter, r *http.Request, next
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Round(time.Second)/time.Second)))
 	}
 	if f.Status == 0 && f.Body == "" {
+		if f.Drop {
+			next.ServeHTTP(&recorder{header: http.Header{}}, r)
+			panic(http.ErrAbortHandler)
+		}
 		if f.CutAfter > 0 {
 			cut(f.CutAfter, w, r, next)
 			return

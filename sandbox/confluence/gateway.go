@@ -36,9 +36,10 @@ var pathParam = regexp.MustCompile(`\{[^}]*\}`)
 type principal struct {
 	account string
 	scopes  []string
-	all     bool   // an API token without scopes
-	app     string // client id; "" for API tokens, which have no quota
-	meter   string // what the limits count by
+	sites   []string // cloud ids; all sites of the account when an API token
+	all     bool     // an API token without scopes
+	app     string   // client id; "" for API tokens, which have no quota
+	meter   string   // what the limits count by
 }
 
 func (p *principal) has(scope string) bool { return p.all || slices.Contains(p.scopes, scope) }
@@ -93,27 +94,26 @@ func (s *Sandbox) noPath(path string) *gatewayError {
 }
 
 // principal finds out who sent a request to the gateway: a Bearer token of OAuth,
-// or an API token with the account's e-mail or as Bearer.
-func (s *Sandbox) principal(r *http.Request) (*principal, *gatewayError) {
+// or an API token with the account's e-mail or as Bearer. The account must be on
+// one of the sites.
+func (s *Sandbox) principal(r *http.Request, sites ...*Sandbox) (*principal, *gatewayError) {
 	email, secret, basic := r.BasicAuth()
 	if !basic {
 		secret, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	}
-	if p := s.principalOfToken(secret, basic); p != nil {
-		s.mu.RLock()
-		u := s.st.users[p.account]
-		s.mu.RUnlock()
-		if u == nil || basic && !strings.EqualFold(u.Email, email) {
-			return nil, badToken()
-		}
-		return p, nil
-	}
-	if basic {
-		s.mu.RLock()
-		u := s.st.users[s.st.tokens[credential(email, secret)]]
-		s.mu.RUnlock()
-		if u != nil {
-			return &principal{account: u.AccountID, all: true, meter: "token/" + u.AccountID}, nil
+	p := s.principalOfToken(secret, basic)
+	for _, t := range sites {
+		if p != nil {
+			if u := t.account(p.account); u != nil && (!basic || strings.EqualFold(u.Email, email)) {
+				return p, nil
+			}
+		} else if basic {
+			t.mu.RLock()
+			u := t.st.users[t.st.tokens[credential(email, secret)]]
+			t.mu.RUnlock()
+			if u != nil {
+				return &principal{account: u.AccountID, all: true, meter: "token/" + u.AccountID}, nil
+			}
 		}
 	}
 	return nil, badToken()
@@ -130,11 +130,16 @@ func (s *Sandbox) principalOfToken(secret string, basic bool) *principal {
 	if basic || t == nil || t.dead || !now.Before(t.expires) {
 		return nil
 	}
-	p := &principal{account: t.account, scopes: t.scopes, app: t.clientID, meter: "app/" + t.clientID}
+	p := &principal{account: t.account, scopes: t.scopes, sites: t.sites, app: t.clientID, meter: "app/" + t.clientID}
 	if c := s.auth.clients[t.clientID]; c != nil && c.service != "" && len(c.Scopes) == 0 {
 		p.all = true
 	}
 	return p
+}
+
+// reaches says whether a token is good for a site.
+func (p *principal) reaches(cloudID string) bool {
+	return p.app == "" || slices.Contains(p.sites, cloudID)
 }
 
 // scopedTokenUsed says whether Basic credentials are a scoped API token, which
@@ -145,51 +150,57 @@ func (s *Sandbox) scopedTokenUsed(secret string) bool {
 	return s.auth.scoped[digestOf(secret)] != nil
 }
 
-// gateway serves the site below /ex/confluence/{cloudId} to OAuth apps and API
-// tokens. It is tried before the mux, which would redirect paths with a double slash.
-func (s *Sandbox) gateway(mux *http.ServeMux) http.Handler {
+// gateway serves the sites of the cloud below /ex/confluence/{cloudId} to OAuth
+// apps and API tokens. It is tried before the mux, which would redirect paths with
+// a double slash.
+func (s *Sandbox) gateway() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest, ok := strings.CutPrefix(r.URL.Path, gatewayPath)
 		if !ok {
-			mux.ServeHTTP(w, r)
+			s.mux.ServeHTTP(w, r)
 			return
 		}
-		p, refusal := s.principal(r)
+		cloud, path, _ := strings.Cut(rest, "/")
+		site, where := s.siteOf(cloud), s.cloud()
+		if site != nil {
+			where = []*Sandbox{site}
+		}
+		p, refusal := s.principal(r, where...)
+		if refusal == nil && (site == nil || !p.reaches(cloud)) {
+			refusal = gatewayRefusal(http.StatusForbidden, "The app is not installed on this instance")
+		}
 		if refusal != nil {
 			refusal.write(w)
 			return
 		}
-		cloud, path, _ := strings.Cut(rest, "/")
 		inner := r.Clone(context.WithValue(r.Context(), principalKey{}, p))
-		site := ""
+		product := ""
 		if strings.HasPrefix(path, "api/v2/") || strings.HasPrefix(path, "rest/api/") {
-			site = "/wiki" // the gateway knows the product: clients may leave it out
+			product = "/wiki" // the gateway knows the product: clients may leave it out
 		}
-		inner.URL.Path = site + "/" + path
+		inner.URL.Path = product + "/" + path
 		if raw, ok := strings.CutPrefix(r.URL.RawPath, gatewayPath+cloud); ok {
-			inner.URL.RawPath = site + raw
+			inner.URL.RawPath = product + raw
 		}
-		if refusal := s.passes(mux, inner, p, cloud); refusal != nil {
+		if refusal := site.passes(inner, p); refusal != nil {
 			refusal.write(w)
 			return
 		}
-		mux.ServeHTTP(w, inner)
+		site.mux.ServeHTTP(w, inner)
 	})
 }
 
 // passes checks what the gateway checks before it hands a request on.
-func (s *Sandbox) passes(mux *http.ServeMux, r *http.Request, p *principal, cloud string) *gatewayError {
+func (s *Sandbox) passes(r *http.Request, p *principal) *gatewayError {
 	switch path := r.URL.Path; {
-	case cloud != s.cloudID:
-		return gatewayRefusal(http.StatusForbidden, "The app is not installed on this instance")
 	case strings.Contains(path, "//"):
 		return wrongScope()
 	case !strings.HasPrefix(path, "/wiki/api/v2/") && !strings.HasPrefix(path, "/wiki/rest/api/"):
 		return s.noPath(path)
 	}
-	_, pattern := mux.Handler(r)
+	_, pattern := s.mux.Handler(r)
 	if !strings.Contains(pattern, " ") {
-		if servesOther(mux, r) {
+		if servesOther(s.mux, r) {
 			return nil // a method that the path does not have
 		}
 		return s.noPath(r.URL.Path)

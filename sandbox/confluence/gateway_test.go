@@ -99,15 +99,21 @@ func TestAuthorizationCode(t *testing.T) {
 	if a.status != 200 || a.get("expires_in") != 3600.0 || a.str("token_type") != "Bearer" || a.str("refresh_token") == "" || a.str("scope") != "read:space:confluence offline_access" {
 		t.Fatalf("tokens = %d %s", a.status, a.text)
 	}
-	if again := o.exchange(in); again.status != 403 || again.str("error") != "invalid_grant" {
-		t.Errorf("a code works once, got %d %s", again.status, again.text)
-	}
 	sites := o.do("GET", "/oauth/token/accessible-resources", "Bearer "+a.str("access_token"), "")
 	if !strings.Contains(sites.text, `"id":"`+o.CloudID()+`"`) || !strings.Contains(sites.text, `"scopes":["read:space:confluence"]`) {
 		t.Errorf("sites = %s", sites.text)
 	}
 	if got := o.gateway("GET", "/wiki/api/v2/spaces", a.str("access_token"), ""); got.status != 200 || got.str("_links.base") != "https://test.atlassian.net/wiki" {
 		t.Errorf("spaces = %d %s", got.status, got.text)
+	}
+	if again := o.exchange(in); again.status != 403 || again.str("error") != "invalid_grant" {
+		t.Errorf("a code works once, got %d %s", again.status, again.text)
+	}
+	if got := o.gateway("GET", "/wiki/api/v2/spaces", a.str("access_token"), ""); got.status != 401 {
+		t.Errorf("a code that is sent twice revokes what it gave, got %d", got.status)
+	}
+	if got := o.exchange(obj{"grant_type": "refresh_token", "refresh_token": a.str("refresh_token")}); got.status != 403 {
+		t.Errorf("and the refresh token too, got %d", got.status)
 	}
 	if got := o.code("read:space:confluence"); o.exchange(obj{"grant_type": "authorization_code", "code": got, "redirect_uri": redirect}).str("refresh_token") != "" {
 		t.Error("a refresh token without offline_access")

@@ -57,7 +57,8 @@ func (s *Sandbox) front() http.Handler {
 	s.pagesHTML(mux)
 	s.downloads(mux)
 	s.mountAuth(mux)
-	return s.outer(s.gateway(mux))
+	s.mux = mux
+	return s.outer(s.gateway())
 }
 
 // outer marks every answer and applies faults.

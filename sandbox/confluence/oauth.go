@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// How long the credentials of OAuth live.
+// How long the credentials of OAuth live. [Options] may shorten the first two.
 const (
 	accessLife   = time.Hour
+	refreshGrace = 10 * time.Minute // a used refresh token works again so long
 	codeLife     = 10 * time.Minute
 	refreshIdle  = 90 * 24 * time.Hour  // without use
 	refreshLife  = 365 * 24 * time.Hour // in all
-	refreshGrace = 10 * time.Minute     // a used refresh token works again so long
 	// maxSecrets is how many codes and tokens of each kind are kept.
 	maxSecrets = 50_000
 )
@@ -51,7 +51,8 @@ type Tokens struct {
 // oauthClient is a registered app or the credential of a service account.
 type oauthClient struct {
 	OAuthApp
-	service string // account id of a service account
+	service string   // account id of a service account
+	sites   []string // cloud ids of the site that the service account is on
 }
 
 // grant is what one person let one app do: the family of its tokens.
@@ -59,6 +60,7 @@ type grant struct {
 	clientID string
 	account  string
 	scopes   []string
+	sites    []string // cloud ids
 	began    time.Time
 	dead     bool
 }
@@ -76,8 +78,10 @@ type refreshToken struct {
 
 type authCode struct {
 	*grant
-	redirect string
-	expires  time.Time
+	redirect  string
+	challenge string // of PKCE; "" when the app sent none
+	expires   time.Time
+	used      bool
 }
 
 // scopedToken is an API token that reaches the gateway alone.
@@ -93,6 +97,8 @@ func digestOf(secret string) digest { return sha256.Sum256([]byte(secret)) }
 // authority is the state of the sign-in host. Secrets are kept as digests.
 type authority struct {
 	mu      sync.Mutex
+	sites   []*Sandbox // the first is the one that the others were added to
+	counts  map[string]*OAuthCounts
 	clients map[string]*oauthClient
 	codes   map[digest]*authCode
 	access  map[digest]*accessToken
@@ -103,7 +109,7 @@ type authority struct {
 
 func newAuthority() *authority {
 	return &authority{
-		clients: map[string]*oauthClient{}, codes: map[digest]*authCode{}, access: map[digest]*accessToken{},
+		counts: map[string]*OAuthCounts{}, clients: map[string]*oauthClient{}, codes: map[digest]*authCode{}, access: map[digest]*accessToken{},
 		refresh: map[digest]*refreshToken{}, scoped: map[digest]*scopedToken{}, meters: map[string]*meter{},
 	}
 }
@@ -142,7 +148,7 @@ func (s *Sandbox) AddServiceAccount(a ServiceAccount) ServiceAccount {
 	a.AccountID, a.Email = u.AccountID, u.Email
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()
-	s.auth.clients[a.ClientID] = &oauthClient{OAuthApp: OAuthApp{ClientID: a.ClientID, ClientSecret: a.ClientSecret, Name: a.Name, Scopes: a.Scopes}, service: a.AccountID}
+	s.auth.clients[a.ClientID] = &oauthClient{OAuthApp: OAuthApp{ClientID: a.ClientID, ClientSecret: a.ClientSecret, Name: a.Name, Scopes: a.Scopes}, service: a.AccountID, sites: []string{s.cloudID}}
 	return a
 }
 
@@ -164,18 +170,17 @@ func (s *Sandbox) AddScopedToken(accountID string, scopes ...string) string {
 }
 
 // IssueTokens gives the tokens that an app would have after an account's
-// consent. It fails when the app or the account does not exist.
+// consent for every site that the account is on. It fails when the app or the
+// account does not exist.
 func (s *Sandbox) IssueTokens(clientID, accountID string, scopes ...string) (Tokens, error) {
-	s.mu.RLock()
-	u := s.st.users[accountID]
-	s.mu.RUnlock()
+	sites := s.sitesOf(accountID)
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()
-	if u == nil || s.auth.clients[clientID] == nil {
+	if len(sites) == 0 || s.auth.clients[clientID] == nil {
 		return Tokens{}, fmt.Errorf("issuing tokens: no app %q or no account %q", clientID, accountID)
 	}
 	now := s.now()
-	return s.auth.issue(&grant{clientID: clientID, account: accountID, scopes: slices.Clone(scopes), began: now}, now), nil
+	return s.issue(&grant{clientID: clientID, account: accountID, scopes: slices.Clone(scopes), sites: cloudIDs(sites), began: now}, now), nil
 }
 
 // ExpireTokens makes all access tokens as old as they can get. Refresh tokens stay good.
@@ -187,40 +192,20 @@ func (s *Sandbox) ExpireTokens() {
 	}
 }
 
-// RevokeGrants takes back what an account allowed to apps: their access and
-// refresh tokens are worthless from now on. It gives the number of grants.
-func (s *Sandbox) RevokeGrants(accountID string) int {
-	s.auth.mu.Lock()
-	defer s.auth.mu.Unlock()
-	n := 0
-	kill := func(g *grant) {
-		if g.account == accountID && !g.dead {
-			g.dead = true
-			n++
-		}
-	}
-	for _, t := range s.auth.refresh {
-		kill(t.grant)
-	}
-	for _, t := range s.auth.access {
-		kill(t.grant)
-	}
-	return n
-}
-
-// issue makes the tokens of a grant. The lock is held.
-func (a *authority) issue(g *grant, now time.Time) Tokens {
+// issue makes the tokens of a grant. The authority's lock is held.
+func (s *Sandbox) issue(g *grant, now time.Time) Tokens {
+	a := s.auth
 	maps.DeleteFunc(a.codes, func(_ digest, c *authCode) bool { return now.After(c.expires) })
 	if len(a.access) >= maxSecrets {
 		maps.DeleteFunc(a.access, func(_ digest, t *accessToken) bool { return t.dead || !now.Before(t.expires) })
 	}
 	if len(a.refresh) >= maxSecrets {
 		maps.DeleteFunc(a.refresh, func(_ digest, t *refreshToken) bool {
-			return t.dead || !t.gone.IsZero() && now.Sub(t.gone) > refreshGrace
+			return t.dead || !t.gone.IsZero() && now.Sub(t.gone) > s.opts.RefreshGrace
 		})
 	}
 	out := Tokens{AccessToken: "sbx." + rand.Text() + rand.Text()}
-	a.access[digestOf(out.AccessToken)] = &accessToken{grant: g, expires: now.Add(accessLife)}
+	a.access[digestOf(out.AccessToken)] = &accessToken{grant: g, expires: now.Add(s.opts.AccessLife)}
 	if slices.Contains(g.scopes, "offline_access") {
 		out.RefreshToken = "sbxr." + rand.Text() + rand.Text()
 		a.refresh[digestOf(out.RefreshToken)] = &refreshToken{grant: g, used: now}
@@ -229,22 +214,31 @@ func (a *authority) issue(g *grant, now time.Time) Tokens {
 }
 
 // rotate exchanges a refresh token for new ones. Within the grace a used token
-// gives tokens again; after it, its use kills the family: somebody stole it.
-func (a *authority) rotate(clientID, token string, now time.Time) (Tokens, *grant, bool) {
-	t := a.refresh[digestOf(token)]
+// gives tokens again; after it, its use kills the family: somebody stole it. The
+// authority's lock is held.
+func (s *Sandbox) rotate(clientID, token string, now time.Time) (Tokens, *grant, bool) {
+	t, n := s.auth.refresh[digestOf(token)], s.auth.count(clientID)
+	fresh := t != nil && t.gone.IsZero()
 	switch {
 	case t == nil || t.dead || t.clientID != clientID:
+		n.Refused++
 		return Tokens{}, nil, false
-	case now.Sub(t.began) > refreshLife || t.gone.IsZero() && now.Sub(t.used) > refreshIdle:
+	case now.Sub(t.began) > refreshLife || fresh && now.Sub(t.used) > refreshIdle:
 		t.dead = true
+		n.Refused++
 		return Tokens{}, nil, false
-	case t.gone.IsZero():
+	case fresh:
 		t.gone = now
-	case now.Sub(t.gone) > refreshGrace:
+	case now.Sub(t.gone) > s.opts.RefreshGrace:
 		t.dead = true
+		n.Refused++
+		n.StaleReuses++
 		return Tokens{}, nil, false
+	default:
+		n.GraceReuses++
 	}
-	return a.issue(t.grant, now), t.grant, true
+	n.Refreshes++
+	return s.issue(t.grant, now), t.grant, true
 }
 
 // allows says whether the app may ask for scopes.

@@ -1,10 +1,11 @@
 package confluence
 
 import (
-	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
-	"html/template"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -25,146 +26,6 @@ func (s *Sandbox) mountAuth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /me", s.whoAmI)
 }
 
-var consentTemplate = template.Must(template.New("consent").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Authorize {{.App}} – Confluence sandbox</title>
-<style>body{font:16px/1.55 system-ui,sans-serif;max-width:32rem;margin:3rem auto;padding:0 1rem;color:#172b4d}.note{background:#fff7d6;border:1px solid #e2b203;padding:.4rem .8rem;border-radius:4px;font-size:.875rem}
-button,select{font:inherit;padding:.4rem 1rem;margin:.2rem .4rem .2rem 0}</style></head><body>
-<p class="note" role="note">This is a sandbox: nobody's real account is touched.</p>
-<h1>{{.App}} asks for access</h1>
-<p>It asks for access to {{.Site}}:</p><ul>{{range .Scopes}}<li>{{.}}</li>{{end}}</ul>
-<form method="post" action="/authorize">
-{{range $name, $value := .Hidden}}<input type="hidden" name="{{$name}}" value="{{$value}}">
-{{end}}<p><label for="account">Account</label> <select id="account" name="account">{{range .Accounts}}<option value="{{.ID}}"{{if .Chosen}} selected{{end}}>{{.Name}}</option>{{end}}</select></p>
-<p><button name="decision" value="accept">Accept</button><button name="decision" value="cancel">Cancel</button></p>
-</form></body></html>
-`))
-
-type consentAccount struct {
-	ID, Name string
-	Chosen   bool
-}
-
-type consentPage struct {
-	App, Site string
-	Scopes    []string
-	Hidden    map[string]string
-	Accounts  []consentAccount
-}
-
-// asked is a checked request for consent.
-type asked struct {
-	client   *oauthClient
-	redirect *url.URL
-	scopes   []string
-	state    string
-}
-
-// ask checks the parameters of /authorize. What is wrong with them is said in
-// words: without a trustworthy redirect_uri there is nowhere else to say it.
-func (s *Sandbox) ask(q url.Values) (asked, string) {
-	s.auth.mu.Lock()
-	defer s.auth.mu.Unlock()
-	out := asked{client: s.auth.clients[q.Get("client_id")], scopes: strings.Fields(q.Get("scope")), state: q.Get("state")}
-	if out.client == nil || out.client.service != "" {
-		return out, "client_id names no OAuth 2.0 (3LO) app"
-	}
-	redirect := q.Get("redirect_uri")
-	u, err := url.Parse(redirect)
-	switch {
-	case err != nil || !slices.Contains(out.client.RedirectURIs, redirect):
-		return out, "redirect_uri is not registered for this app"
-	case q.Get("response_type") != "code":
-		return out, "response_type must be code"
-	case q.Get("audience") != "api.atlassian.com":
-		return out, "audience must be api.atlassian.com"
-	case len(out.scopes) == 0:
-		return out, "scope must be specified"
-	case !out.client.allows(out.scopes):
-		return out, "scope names scopes that the app does not have"
-	}
-	out.redirect = u
-	return out, ""
-}
-
-func (s *Sandbox) htmlPage(w http.ResponseWriter, status int) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	w.WriteHeader(status)
-}
-
-func (s *Sandbox) refuseConsent(w http.ResponseWriter, why string) {
-	s.htmlPage(w, http.StatusBadRequest)
-	_, _ = w.Write([]byte("<!doctype html><html lang=\"en\"><title>Error</title><h1>Something went wrong</h1><p>" + escapeHTML(why) + "</p></html>"))
-}
-
-func (s *Sandbox) consent(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	req, why := s.ask(q)
-	if why != "" {
-		s.refuseConsent(w, why)
-		return
-	}
-	p := consentPage{App: req.client.Name, Site: s.opts.Site, Scopes: req.scopes, Hidden: map[string]string{}}
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "audience", "scope", "state"} {
-		p.Hidden[name] = q.Get(name)
-	}
-	for _, u := range s.Users() {
-		p.Accounts = append(p.Accounts, consentAccount{u.AccountID, u.DisplayName, strings.EqualFold(u.Email, q.Get("login_hint")) && u.Email != ""})
-	}
-	s.htmlPage(w, http.StatusOK)
-	if err := consentTemplate.Execute(w, p); err != nil && s.opts.Logger != nil {
-		s.opts.Logger.DebugContext(r.Context(), "consent page not written", "error", err)
-	}
-}
-
-func (s *Sandbox) consented(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		s.refuseConsent(w, "the form could not be read")
-		return
-	}
-	req, why := s.ask(r.Form)
-	if why != "" {
-		s.refuseConsent(w, why)
-		return
-	}
-	back := req.redirect.Query()
-	if req.state != "" {
-		back.Set("state", req.state)
-	}
-	account := r.Form.Get("account")
-	s.mu.RLock()
-	known := s.st.users[account] != nil
-	s.mu.RUnlock()
-	switch {
-	case r.Form.Get("decision") != "accept":
-		back.Set("error", "access_denied")
-		back.Set("error_description", "User did not authorize the request")
-	case !known:
-		s.refuseConsent(w, "account is nobody's account id on this site")
-		return
-	default:
-		code := rand.Text() + rand.Text()
-		now := s.now()
-		s.auth.mu.Lock()
-		if len(s.auth.codes) >= maxSecrets {
-			clear(s.auth.codes)
-		}
-		s.auth.codes[digestOf(code)] = &authCode{
-			grant:    &grant{clientID: req.client.ClientID, account: account, scopes: req.scopes, began: now},
-			redirect: r.Form.Get("redirect_uri"), expires: now.Add(codeLife),
-		}
-		s.auth.mu.Unlock()
-		back.Set("code", code)
-	}
-	to := *req.redirect
-	to.RawQuery = back.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound)
-}
-
 type tokenIn struct {
 	GrantType    string `json:"grant_type"`
 	ClientID     string `json:"client_id"`
@@ -172,6 +33,7 @@ type tokenIn struct {
 	Code         string `json:"code"`
 	RedirectURI  string `json:"redirect_uri"`
 	RefreshToken string `json:"refresh_token"`
+	Verifier     string `json:"code_verifier"`
 }
 
 type tokenOut struct {
@@ -196,17 +58,24 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // readToken reads the request for a token, as JSON or as a form.
 func readToken(w http.ResponseWriter, r *http.Request) (tokenIn, bool) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return tokenIn{}, false
+	}
+	return parseToken(r.Header.Get("Content-Type"), raw)
+}
+
+func parseToken(contentType string, raw []byte) (tokenIn, bool) {
 	var in tokenIn
-	if typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && typ == "application/x-www-form-urlencoded" {
-		if r.ParseForm() != nil {
+	if typ, _, err := mime.ParseMediaType(contentType); err == nil && typ == "application/x-www-form-urlencoded" {
+		f, err := url.ParseQuery(string(raw))
+		if err != nil {
 			return in, false
 		}
-		f := r.PostForm
-		in = tokenIn{f.Get("grant_type"), f.Get("client_id"), f.Get("client_secret"), f.Get("code"), f.Get("redirect_uri"), f.Get("refresh_token")}
+		in = tokenIn{f.Get("grant_type"), f.Get("client_id"), f.Get("client_secret"), f.Get("code"), f.Get("redirect_uri"), f.Get("refresh_token"), f.Get("code_verifier")}
 		return in, true
 	}
-	return in, json.NewDecoder(r.Body).Decode(&in) == nil
+	return in, json.Unmarshal(raw, &in) == nil
 }
 
 func (s *Sandbox) token(w http.ResponseWriter, r *http.Request) {
@@ -215,7 +84,6 @@ func (s *Sandbox) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, oauthError{"invalid_request", "The request body must be JSON or a form"})
 		return
 	}
-	now := s.now()
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()
 	client := s.auth.clients[in.ClientID]
@@ -223,35 +91,68 @@ func (s *Sandbox) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusUnauthorized, oauthError{"access_denied", "Unauthorized"})
 		return
 	}
-	var tokens Tokens
-	var g *grant
-	switch in.GrantType {
-	case "authorization_code":
-		code := s.auth.codes[digestOf(in.Code)]
-		delete(s.auth.codes, digestOf(in.Code))
-		if code == nil || code.clientID != client.ClientID || code.redirect != in.RedirectURI || now.After(code.expires) {
-			writeJSON(w, http.StatusForbidden, oauthError{"invalid_grant", "Invalid authorization code"})
-			return
-		}
-		g = code.grant
-		tokens = s.auth.issue(g, now)
-	case "refresh_token":
-		if tokens, g, ok = s.auth.rotate(client.ClientID, in.RefreshToken, now); !ok {
-			writeJSON(w, http.StatusForbidden, oauthError{"unauthorized_client", "refresh_token is invalid"})
-			return
-		}
-	case "client_credentials":
-		if client.service == "" {
-			writeJSON(w, http.StatusForbidden, oauthError{"unauthorized_client", "Grant type 'client_credentials' not allowed for the client."})
-			return
-		}
-		g = &grant{clientID: client.ClientID, account: client.service, scopes: withoutRefresh(client.Scopes), began: now}
-		tokens = s.auth.issue(g, now)
-	default:
-		writeJSON(w, http.StatusForbidden, oauthError{"unsupported_grant_type", "Unsupported grant type: " + in.GrantType})
+	tokens, g, refusal := s.grantTokens(client, in)
+	if refusal != nil {
+		writeJSON(w, http.StatusForbidden, refusal)
 		return
 	}
-	writeJSON(w, http.StatusOK, tokenOut{tokens.AccessToken, int(accessLife / time.Second), tokens.RefreshToken, strings.Join(g.scopes, " "), "Bearer"})
+	writeJSON(w, http.StatusOK, tokenOut{tokens.AccessToken, int(s.opts.AccessLife / time.Second), tokens.RefreshToken, strings.Join(g.scopes, " "), "Bearer"})
+}
+
+// grantTokens answers a client that proved who it is. The authority's lock is held.
+func (s *Sandbox) grantTokens(client *oauthClient, in tokenIn) (Tokens, *grant, *oauthError) {
+	now, n := s.now(), s.auth.count(client.ClientID)
+	switch in.GrantType {
+	case "authorization_code":
+		g, ok := s.redeem(client.ClientID, in, now)
+		if !ok {
+			return Tokens{}, nil, &oauthError{"invalid_grant", "Invalid authorization code"}
+		}
+		n.Codes++
+		return s.issue(g, now), g, nil
+	case "refresh_token":
+		tokens, g, ok := s.rotate(client.ClientID, in.RefreshToken, now)
+		if !ok {
+			return Tokens{}, nil, &oauthError{"unauthorized_client", "refresh_token is invalid"}
+		}
+		return tokens, g, nil
+	case "client_credentials":
+		if client.service == "" {
+			return Tokens{}, nil, &oauthError{"unauthorized_client", "Grant type 'client_credentials' not allowed for the client."}
+		}
+		n.ServiceTokens++
+		g := &grant{clientID: client.ClientID, account: client.service, scopes: withoutRefresh(client.Scopes), sites: client.sites, began: now}
+		return s.issue(g, now), g, nil
+	}
+	return Tokens{}, nil, &oauthError{"unsupported_grant_type", "Unsupported grant type: " + in.GrantType}
+}
+
+// redeem uses a code up. One that is sent again takes back what it gave: either
+// sender may be a thief. The authority's lock is held.
+func (s *Sandbox) redeem(clientID string, in tokenIn, now time.Time) (*grant, bool) {
+	code := s.auth.codes[digestOf(in.Code)]
+	if code == nil || code.clientID != clientID || now.After(code.expires) {
+		return nil, false
+	}
+	if code.used {
+		code.dead = true
+		s.auth.count(clientID).CodeReplays++
+		return nil, false
+	}
+	code.used = true
+	if code.dead || code.redirect != in.RedirectURI || !code.proves(in.Verifier) {
+		return nil, false
+	}
+	return code.grant, true
+}
+
+// proves checks the verifier of PKCE. Who sent no challenge has none to send.
+func (c *authCode) proves(verifier string) bool {
+	if c.challenge == "" || verifier == "" {
+		return c.challenge == verifier
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(c.challenge)) == 1
 }
 
 func withoutRefresh(scopes []string) []string {
@@ -266,19 +167,26 @@ type resource struct {
 	AvatarURL string   `json:"avatarUrl"`
 }
 
-// accessible lists the sites that a token reaches: this one.
+// accessible lists the sites that a token reaches and its account is on.
 func (s *Sandbox) accessible(w http.ResponseWriter, r *http.Request) {
-	p, refusal := s.principal(r)
+	p, refusal := s.principal(r, s.cloud()...)
 	if refusal != nil {
 		refusal.write(w)
 		return
 	}
-	base := s.opts.BaseURL
-	if base == "" {
-		base = requestBase(r)
+	out := []resource{}
+	for _, t := range s.sitesOf(p.account) {
+		if !p.reaches(t.cloudID) {
+			continue
+		}
+		base := t.opts.BaseURL
+		if base == "" {
+			base = requestBase(r)
+		}
+		scopes := append([]string{}, withoutRefresh(p.scopes)...)
+		out = append(out, resource{t.cloudID, base, t.opts.Site, scopes, "https://site-admin-avatars-cdn.prod.public.atl-paas.net/avatars/240/site.png"})
 	}
-	scopes := append([]string{}, withoutRefresh(p.scopes)...)
-	writeJSON(w, http.StatusOK, []resource{{s.cloudID, base, s.opts.Site, scopes, "https://site-admin-avatars-cdn.prod.public.atl-paas.net/avatars/240/site.png"}})
+	writeJSON(w, http.StatusOK, out)
 }
 
 type profile struct {
@@ -295,7 +203,7 @@ type profile struct {
 
 // whoAmI is the profile of a token's account, for the scope read:me.
 func (s *Sandbox) whoAmI(w http.ResponseWriter, r *http.Request) {
-	p, refusal := s.principal(r)
+	p, refusal := s.principal(r, s.cloud()...)
 	if refusal == nil && !p.has("read:me") {
 		refusal = wrongScope()
 	}
@@ -303,12 +211,11 @@ func (s *Sandbox) whoAmI(w http.ResponseWriter, r *http.Request) {
 		refusal.write(w)
 		return
 	}
-	s.mu.RLock()
-	u := s.st.users[p.account]
-	s.mu.RUnlock()
-	if u == nil {
+	sites := s.sitesOf(p.account)
+	if len(sites) == 0 {
 		badToken().write(w)
 		return
 	}
+	u := sites[0].account(p.account)
 	writeJSON(w, http.StatusOK, profile{"atlassian", u.AccountID, u.Email, u.DisplayName, "/wiki/aa-avatar/" + u.AccountID, "active", u.DisplayName, u.timeZone, "en-GB"})
 }

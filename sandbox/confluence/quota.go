@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -128,4 +129,14 @@ func (s *Sandbox) Throttle(n int, path string, after time.Duration) {
 	h.Set("X-RateLimit-Reset", s.now().Add(after).Format(time.RFC3339))
 	h.Set("RateLimit-Reason", "confluence-quota-global-based")
 	s.Fail(Fault{Path: path, Times: n, Status: http.StatusTooManyRequests, RetryAfter: after, Header: h, Type: "application/json", Body: `{"code":429,"message":"Rate limit exceeded"}`})
+}
+
+// RefuseTokens answers the next n requests for a token with a grant_type ("" = any)
+// with 403 and an OAuth error, as the cloud does with a dead refresh token:
+// "unauthorized_client" (what a revoked one gets) or "invalid_grant". The tokens
+// themselves stay good.
+func (s *Sandbox) RefuseTokens(n int, grantType, oauthCode string) {
+	text := map[string]string{"invalid_grant": "Unknown or invalid refresh token.", "unauthorized_client": "refresh_token is invalid"}[oauthCode]
+	body, _ := json.Marshal(oauthError{oauthCode, text}) // strings always encode
+	s.Fail(Fault{Method: http.MethodPost, Path: "/oauth/token", Grant: grantType, Times: n, Status: http.StatusForbidden, Type: "application/json", Body: string(body)})
 }

@@ -60,6 +60,12 @@ type Options struct {
 	// Burst how many calls one app or token may make in a second. Default 65,000
 	// points and no limit of calls.
 	Quota, Burst int
+	// AccessLife is how long the access tokens of OAuth live. Default: one hour, as
+	// in the cloud. It is told in whole seconds.
+	AccessLife time.Duration
+	// RefreshGrace is how long a refresh token that was exchanged works again.
+	// Default 10 minutes, as in the cloud; negative: a token works once.
+	RefreshGrace time.Duration
 	// Anonymous lets anybody read without credentials what ordinary users may read.
 	Anonymous bool
 	// File is where [Open] and [Sandbox.Save] keep the site, as JSON. Default: nowhere.
@@ -71,6 +77,7 @@ type Sandbox struct {
 	opts    Options
 	cloudID string
 	handler http.Handler
+	mux     *http.ServeMux // what the gateway hands calls on to
 	// mediaKey signs the addresses under which files can be fetched.
 	mediaKey []byte
 
@@ -90,6 +97,15 @@ type Sandbox struct {
 
 // New makes a site.
 func New(o Options) *Sandbox {
+	s := prepare(o)
+	s.auth = newAuthority()
+	s.auth.sites = []*Sandbox{s}
+	s.open()
+	return s
+}
+
+// prepare makes a site that has no sign-in host yet.
+func prepare(o Options) *Sandbox {
 	if o.Site == "" {
 		o.Site = "sandbox"
 	}
@@ -108,13 +124,21 @@ func New(o Options) *Sandbox {
 	if o.Quota <= 0 {
 		o.Quota = defaultQuota
 	}
-	s := &Sandbox{opts: o, auth: newAuthority(), mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site)}
-	s.st = newStore(o.MaxContents, o.MaxStored)
+	if o.AccessLife <= 0 {
+		o.AccessLife = accessLife
+	}
+	if o.RefreshGrace == 0 {
+		o.RefreshGrace = refreshGrace
+	}
+	return &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site), st: newStore(o.MaxContents, o.MaxStored)}
+}
+
+// open gives a site its handler, and the seed when it is to have it.
+func (s *Sandbox) open() {
 	s.handler = s.front()
-	if o.Seed {
+	if s.opts.Seed {
 		s.Seed()
 	}
-	return s
 }
 
 // Handler serves the site host, that is everything below /wiki and
