@@ -101,6 +101,7 @@ func (r *run) prepare(tools *toolIndex, j *job) string {
 	args, err := normaliseArgs(j.part.Args)
 	if r.output != nil && j.part.Tool == outputTool {
 		if err == nil {
+			args = DropNulls(r.output.spec.Schema, args)
 			err = r.output.check.validate(args)
 		}
 		if err == nil {
@@ -117,6 +118,7 @@ func (r *run) prepare(tools *toolIndex, j *job) string {
 		return fmt.Sprintf("There is no tool %q. The tools are: %s.", j.part.Tool, strings.Join(names, ", "))
 	}
 	if err == nil {
+		args = DropNulls(tool.Schema, args)
 		err = newSchemaCheck(tool.Schema).validate(args)
 	}
 	j.tool, j.args = tool, args
@@ -154,6 +156,7 @@ func (r *run) approve(ctx context.Context, jobs []*job) error {
 		case d.args != nil:
 			args, err := normaliseArgs(string(d.args))
 			if err == nil {
+				args = DropNulls(j.tool.Schema, args)
 				err = newSchemaCheck(j.tool.Schema).validate(args)
 			}
 			if err != nil {

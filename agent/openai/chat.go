@@ -16,7 +16,7 @@ import (
 // its tool call (Gemini's thought signature) and wants back.
 const chatMeta = "openai_chat"
 
-func (m *Model) chatParams(req agent.Request) (sdk.ChatCompletionNewParams, error) {
+func (m *Model) chatParams(req agent.Request, strict bool) (sdk.ChatCompletionNewParams, error) {
 	p := sdk.ChatCompletionNewParams{
 		Model:         m.name,
 		StreamOptions: sdk.ChatCompletionStreamOptionsParam{IncludeUsage: sdk.Bool(true)},
@@ -28,13 +28,15 @@ func (m *Model) chatParams(req agent.Request) (sdk.ChatCompletionNewParams, erro
 		p.Messages = append(p.Messages, chatMessages(msg)...)
 	}
 	for _, t := range req.Tools {
-		schema, err := schemaMap(t)
+		schema, strict, err := schemaMap(t, strict)
 		if err != nil {
 			return p, err
 		}
-		p.Tools = append(p.Tools, sdk.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{
-			Name: t.Name, Description: param.NewOpt(t.Description), Parameters: schema,
-		}))
+		f := shared.FunctionDefinitionParam{Name: t.Name, Description: param.NewOpt(t.Description), Parameters: schema}
+		if strict { // servers that do not know the word are never sent it
+			f.Strict = sdk.Bool(true)
+		}
+		p.Tools = append(p.Tools, sdk.ChatCompletionFunctionTool(f))
 	}
 	if req.Force && len(req.Tools) > 0 {
 		p.ToolChoice = sdk.ChatCompletionToolChoiceOptionUnionParam{OfAuto: param.NewOpt("required")}

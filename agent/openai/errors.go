@@ -76,6 +76,17 @@ func (m *Model) readable(ctx context.Context, err error) error {
 	return err
 }
 
+// refusesStrict says whether the server refused the request for the strict form
+// of a tool, so that nothing was answered and it may be sent again without.
+func refusesStrict(err error) bool {
+	var api *sdk.Error
+	if !errors.As(err, &api) || api.StatusCode != http.StatusBadRequest && api.StatusCode != http.StatusUnprocessableEntity {
+		return false
+	}
+	message := strings.ToLower(messageIn([]byte(api.RawJSON()), api.Message))
+	return strings.Contains(message, "strict") || strings.Contains(message, "schema")
+}
+
 // messageIn finds the message in the many shapes of error bodies:
 // {"message":…}, {"error":{"message":…}}, {"error":"…"}, {"detail":"…"}, text.
 func messageIn(data []byte, fallback string) string {

@@ -45,6 +45,20 @@ const (
 	Responses API = "responses"
 )
 
+// Strict says which tools are offered in strict mode, in which the server
+// binds the model's arguments to the tool's schema.
+type Strict string
+
+// The choices. StrictAuto is strict at OpenAI and Azure OpenAI, and plain
+// elsewhere: compatible servers ignore strict mode at best, and some refuse it.
+// A tool whose schema has no strict form ([agent.StrictSchema]) is plain
+// everywhere.
+const (
+	StrictAuto Strict = ""
+	StrictOn   Strict = "on"
+	StrictOff  Strict = "off"
+)
+
 // Options say which model, and where.
 type Options struct {
 	// Model is the name that the server knows, for example "gpt-5". Required.
@@ -56,6 +70,9 @@ type Options struct {
 	// The default is [DefaultBaseURL]. The environment is not read.
 	BaseURL string
 	API     API
+	// Strict mode of tools. A request whose tools the server refuses for it is
+	// sent once more without.
+	Strict Strict
 	// HTTPClient carries the requests; no overall timeout, answers are streams.
 	HTTPClient *http.Client
 	// MaxRetries of a request that got no answer: connection errors, 408, 409,
@@ -70,6 +87,7 @@ type Model struct {
 	key    string
 	api    API
 	openAI bool // the server is OpenAI itself
+	strict bool // tools are offered in strict mode where they have one
 	// post is the SDK client's method rather than the client, whose type would
 	// link every service of the API into the program, some 16 MB.
 	post func(ctx context.Context, path string, params, res any, opts ...option.RequestOption) error
@@ -98,6 +116,15 @@ func New(opts Options) (*Model, error) {
 	default:
 		return nil, fmt.Errorf("openai: unknown API %q: use %q or %q", opts.API, Chat, Responses)
 	}
+	var strict bool
+	switch opts.Strict {
+	case StrictAuto:
+		strict = openAI || strings.HasSuffix(base.Hostname(), ".openai.azure.com")
+	case StrictOn, StrictOff:
+		strict = opts.Strict == StrictOn
+	default:
+		return nil, fmt.Errorf("openai: unknown strict mode %q: use %q or %q", opts.Strict, StrictOn, StrictOff)
+	}
 	if opts.MaxRetries == 0 {
 		opts.MaxRetries = 3
 	}
@@ -114,7 +141,7 @@ func New(opts Options) (*Model, error) {
 	}
 	// The SDK's constructor would read keys and addresses from the environment.
 	client := sdk.Client{Options: reqOpts}
-	return &Model{name: opts.Model, key: opts.APIKey, api: opts.API, openAI: openAI, post: client.Post}, nil
+	return &Model{name: opts.Model, key: opts.APIKey, api: opts.API, openAI: openAI, strict: strict, post: client.Post}, nil
 }
 
 // Name is "openai:" and the model's name.
@@ -149,13 +176,10 @@ func (m *Model) Stream(ctx context.Context, req agent.Request) iter.Seq2[agent.C
 var errLeft = errors.New("the caller left the stream")
 
 func (m *Model) stream(ctx context.Context, req agent.Request, emit func(agent.Chunk) bool) (*agent.Response, error) {
-	path, params, acc, err := m.prepare(req)
-	if err != nil {
-		return nil, err
+	raw, acc, err := m.send(ctx, req, m.strict)
+	if m.strict && refusesStrict(err) {
+		raw, acc, err = m.send(ctx, req, false)
 	}
-	var raw *http.Response
-	err = m.post(ctx, path, params, &raw,
-		option.WithJSONSet("stream", true), option.WithHeader("Accept", "text/event-stream"))
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +210,24 @@ func (m *Model) stream(ctx context.Context, req agent.Request, emit func(agent.C
 	return resp, nil
 }
 
+// send posts the request and gives the answer's beginning.
+func (m *Model) send(ctx context.Context, req agent.Request, strict bool) (raw *http.Response, acc accumulator, err error) {
+	path, params, acc, err := m.prepare(req, strict)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = m.post(ctx, path, params, &raw,
+		option.WithJSONSet("stream", true), option.WithHeader("Accept", "text/event-stream"))
+	return raw, acc, err
+}
+
 // prepare chooses the protocol.
-func (m *Model) prepare(req agent.Request) (path string, params any, acc accumulator, err error) {
+func (m *Model) prepare(req agent.Request, strict bool) (path string, params any, acc accumulator, err error) {
 	if m.api == Responses {
-		params, err = m.responsesParams(req)
+		params, err = m.responsesParams(req, strict)
 		return "responses", params, newResponsesState(), err
 	}
-	params, err = m.chatParams(req)
+	params, err = m.chatParams(req, strict)
 	return "chat/completions", params, newChatState(), err
 }
 
@@ -239,16 +274,22 @@ func read(raw *http.Response, acc accumulator, show func(agent.Chunk) error) err
 	return nil
 }
 
-// schemaMap is a tool's schema in the SDK's form.
-func schemaMap(t agent.ToolSpec) (map[string]any, error) {
-	var schema map[string]any
-	if err := json.Unmarshal(t.Schema, &schema); err != nil {
-		return nil, fmt.Errorf("the schema of tool %s: %w", t.Name, err)
+// schemaMap is a tool's schema in the SDK's form; strict says that it is the
+// strict one, which is only made where it is wanted and there is one.
+func schemaMap(t agent.ToolSpec, wanted bool) (schema map[string]any, strict bool, err error) {
+	data := t.Schema
+	if wanted {
+		if form, err := agent.StrictSchema(t.Schema); err == nil {
+			data, strict = form, true
+		}
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		return nil, false, fmt.Errorf("the schema of tool %s: %w", t.Name, err)
 	}
 	if _, ok := schema["properties"]; !ok { // some servers insist on it
 		schema["properties"] = map[string]any{}
 	}
-	return schema, nil
+	return schema, strict, nil
 }
 
 // sendable is a call's arguments as servers accept them: what the model wrote

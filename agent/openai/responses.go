@@ -20,7 +20,7 @@ import (
 // item as it came, encrypted content included, to be sent back unchanged.
 const responsesMeta = "openai_responses"
 
-func (m *Model) responsesParams(req agent.Request) (responses.ResponseNewParams, error) {
+func (m *Model) responsesParams(req agent.Request, strict bool) (responses.ResponseNewParams, error) {
 	p := responses.ResponseNewParams{Model: m.name, Store: sdk.Bool(false)}
 	if reasons(m.name) {
 		p.Include = []responses.ResponseIncludable{responses.ResponseIncludableReasoningEncryptedContent}
@@ -32,12 +32,12 @@ func (m *Model) responsesParams(req agent.Request) (responses.ResponseNewParams,
 		p.Input.OfInputItemList = append(p.Input.OfInputItemList, responsesItems(msg)...)
 	}
 	for _, t := range req.Tools {
-		schema, err := schemaMap(t)
+		schema, strict, err := schemaMap(t, strict)
 		if err != nil {
 			return p, err
 		}
 		p.Tools = append(p.Tools, responses.ToolUnionParam{OfFunction: &responses.FunctionToolParam{
-			Name: t.Name, Description: sdk.String(t.Description), Parameters: schema, Strict: sdk.Bool(false),
+			Name: t.Name, Description: sdk.String(t.Description), Parameters: schema, Strict: sdk.Bool(strict),
 		}})
 	}
 	if req.Force && len(req.Tools) > 0 {
