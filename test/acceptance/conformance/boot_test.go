@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -79,7 +80,7 @@ func addKey(t *testing.T, target, key string) string {
 	t.Helper()
 	to, err := url.Parse(target)
 	must(t, err)
-	proxy := httptest.NewServer(&httputil.ReverseProxy{
+	forward := &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
@@ -87,7 +88,19 @@ func addKey(t *testing.T, target, key string) string {
 			r.Out.Header.Set("X-Api-Key", key)
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	})
+	}
+	// The body is read whole before it is passed on. Once an answer begins, a
+	// net/http server closes what is left of a request's body, even if that is
+	// only its end, and the transport would cut the answer's stream for it.
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		forward.ServeHTTP(w, r)
+	}))
 	t.Cleanup(proxy.Close)
 	_, port, err := net.SplitHostPort(proxy.Listener.Addr().String())
 	must(t, err)
