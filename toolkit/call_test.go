@@ -131,6 +131,20 @@ func TestHintsAndScopes(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "c"}, s.Names()); diff != "" {
 		t.Error(diff)
 	}
+	s = s.Sometimes("d", "a")
+	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, s.Names()); diff != "" {
+		t.Error(diff)
+	}
+	for granted, want := range map[string][][]string{
+		"":      {{"a"}, {"b"}, {"b", "c"}},
+		"a":     {{"b"}, {"b", "c"}},
+		"a c":   {{"b"}},
+		"b x a": nil,
+	} {
+		if diff := cmp.Diff(want, s.Missing(strings.Fields(granted))); diff != "" {
+			t.Errorf("with %q (-want +got):\n%s", granted, diff)
+		}
+	}
 	if got := fmt.Sprintf("%v %#v %s", toolkit.Secrets{"k": "hush"}, toolkit.Secrets{"k": "hush"}, toolkit.Secrets{"k": "hush"}); strings.Contains(got, "hush") {
 		t.Error(got)
 	}

@@ -91,42 +91,6 @@ func (h Hints) Tags() []string {
 	return tags
 }
 
-// Scopes are the permissions a tool needs: every element of All, where an
-// element with several names asks for any one of them.
-type Scopes struct {
-	All [][]string
-}
-
-// AllOf needs every one of the scopes.
-func AllOf(scopes ...string) Scopes {
-	var s Scopes
-	for _, one := range scopes {
-		s.All = append(s.All, []string{one})
-	}
-	return s
-}
-
-// AnyOf adds a need for one of the scopes.
-func (s Scopes) AnyOf(scopes ...string) Scopes {
-	s.All = append(append([][]string(nil), s.All...), scopes)
-	return s
-}
-
-// Names gives every scope that is mentioned, in order, once.
-func (s Scopes) Names() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, any := range s.All {
-		for _, n := range any {
-			if !seen[n] {
-				seen[n] = true
-				names = append(names, n)
-			}
-		}
-	}
-	return names
-}
-
 // Op is a tool that still needs the client its function takes; Bind supplies it.
 type Op[C any] struct {
 	tool    Tool

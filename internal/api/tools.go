@@ -151,21 +151,11 @@ func (f *toolFilter) keeps(t *catalog.Tool) bool {
 	case t.About.Deprecated && !f.deprecated:
 	case f.important && !t.Important && f.hasImportant[t.Toolkit.Slug]:
 	case len(f.tags) > 0 && !slices.ContainsFunc(t.Tags(), func(tag string) bool { return slices.Contains(f.tags, tag) }):
-	case len(f.scopes) > 0 && !satisfied(t.Scopes, f.scopes):
+	case len(f.scopes) > 0 && len(t.Scopes.Missing(f.scopes)) > 0:
 	default:
 		return true
 	}
 	return false
-}
-
-// satisfied says whether the granted scopes are enough.
-func satisfied(need toolkit.Scopes, granted []string) bool {
-	for _, any := range need.All {
-		if !slices.ContainsFunc(any, func(n string) bool { return slices.Contains(granted, n) }) {
-			return false
-		}
-	}
-	return true
 }
 
 func (s *server) listTools(ctx context.Context, in *listQuery) (page[toolOut], error) {

@@ -68,11 +68,23 @@ func toolkitPage(t *testing.T, tk *toolkit.Toolkit) []byte {
 	return b.Bytes()
 }
 
+// scopes writes needs: all of them, each by any of its names.
+func scopes(needs [][]string) string {
+	var all []string
+	for _, names := range needs {
+		all = append(all, "`"+strings.Join(names, "` or `")+"`")
+	}
+	return strings.Join(all, ", ")
+}
+
 func toolSection(t *testing.T, b *bytes.Buffer, tool *toolkit.Tool) {
 	t.Helper()
 	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", tool.Slug, tool.Description)
 	fmt.Fprintf(b, "- Hints: %s\n", strings.Join(tool.Hints.Tags(), ", "))
-	fmt.Fprintf(b, "- Scopes: `%s`\n", strings.Join(tool.Scopes.Names(), "`, `"))
+	fmt.Fprintf(b, "- Scopes: %s\n", scopes(tool.Scopes.All))
+	if len(tool.Scopes.Some) > 0 {
+		fmt.Fprintf(b, "- Scopes for some arguments: %s\n", scopes(tool.Scopes.Some))
+	}
 	fmt.Fprintf(b, "- Upstream: `%s`\n", strings.Join(tool.Endpoints, "`, `"))
 	for _, p := range tool.Pitfalls {
 		fmt.Fprintf(b, "- Note: %s\n", p)

@@ -68,7 +68,10 @@ type ConnectedAccount struct {
 	// Fields are the connection's public parameters, such as subdomain or base_url.
 	Fields map[string]string
 	// Identity is who the upstream says this account is: account id, name, e-mail.
-	Identity  map[string]string
+	Identity map[string]string
+	// Scopes are what the account's credentials were granted; nil is unknown,
+	// as it is with keys whose scopes nobody tells.
+	Scopes    []string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

@@ -82,6 +82,9 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := policy.Scopes(t, account); err != nil {
+		return nil, err
+	}
 	call, err := r.s.opts.Connect.Prepare(ctx, t.Toolkit, account, &r.calls)
 	if err != nil {
 		return nil, err

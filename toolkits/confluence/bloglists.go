@@ -21,7 +21,7 @@ type getBlogPostsForLabelInput struct {
 var getBlogPostsForLabel = toolkit.Read("CONFLUENCE_GET_BLOG_POSTS_FOR_LABEL", "Get Blog Posts For Label",
 	"List the blog posts that carry one label, named by its name or id. For pages with a label use get pages or CQL search.",
 	toolkit.About{
-		Scopes:   toolkit.AllOf(scopeReadPage).AnyOf("read:label:confluence", "read:confluence-content.summary"),
+		Scopes:   toolkit.AllOf(scopeReadPage).Sometimes("read:label:confluence", "read:confluence-content.summary"),
 		Keywords: []string{"tagged", "categorized", "on a topic"},
 		Pitfalls: []string{"A label whose name is a number must be given by its id."},
 		Endpoints: []string{

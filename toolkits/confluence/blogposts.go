@@ -34,7 +34,8 @@ var createBlogpost = toolkit.Create("CONFLUENCE_CREATE_BLOGPOST", "Create Blogpo
 		"For lasting documentation create a page instead.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadSpace),
+		Scopes: toolkit.AllOf(scopeWritePage).Sometimes(scopeReadSpace).Sometimes(scopeReadPage).
+			Sometimes("write:label:confluence", "write:confluence-content").Sometimes("read:label:confluence", "write:confluence-content"),
 		Keywords: []string{
 			"write", "add", "new", "publish", "post", "announce", "announcement", "news", "article", "newsletter", "update",
 			"share", "meeting summary", "minutes", "recap", "write up", "release notes",
@@ -150,7 +151,7 @@ type getBlogpostsInput struct {
 var getBlogposts = toolkit.Read("CONFLUENCE_GET_BLOG_POSTS", "Get Blog Posts",
 	"List blog posts, newest first, of the whole site or of one space. For words in the text use search content.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords:  []string{"list", "recent", "latest", "news", "announcements", "articles", "browse", "show"},
 		Pitfalls:  []string{"Texts come only with body_format; they make the answer large."},
 		Endpoints: []string{"GET /wiki/api/v2/blogposts", "GET /wiki/api/v2/spaces"},
@@ -200,7 +201,7 @@ var updateBlogpost = toolkit.Update("CONFLUENCE_UPDATE_BLOGPOST", "Update Blogpo
 	"Change the title or replace the text of a blog post. Everything that is not given stays. "+
 		"The text is replaced as a whole: read it first to keep parts of it.",
 	toolkit.About{
-		Scopes:   toolkit.AllOf(scopeWritePage, scopeReadPage, scopeReadSpace),
+		Scopes:   toolkit.AllOf(scopeWritePage, scopeReadPage).Sometimes(scopeReadSpace).Sometimes(scopeContentDetails, "read:confluence-user"),
 		Keywords: []string{"edit", "change", "modify", "rewrite", "rename", "correct", "fix", "revise", "news", "announcement", "article"},
 		Pitfalls: []string{
 			"The text is replaced as a whole and is storage format (XHTML), not Markdown.",

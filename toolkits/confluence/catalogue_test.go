@@ -27,6 +27,7 @@ type shape struct {
 	Important   bool            `json:"important"`
 	Tags        []string        `json:"tags"`
 	Scopes      [][]string      `json:"scopes"`
+	Sometimes   [][]string      `json:"scopes_sometimes,omitempty"`
 	Keywords    []string        `json:"keywords"`
 	Pitfalls    []string        `json:"pitfalls,omitempty"`
 	Endpoints   []string        `json:"endpoints"`
@@ -47,7 +48,7 @@ func TestToolSnapshots(t *testing.T) {
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(shape{
 			Slug: tool.Slug, Name: tool.Name, Description: tool.Description, Important: tool.Important,
-			Tags: tool.Hints.Tags(), Scopes: tool.Scopes.All, Keywords: tool.Keywords, Pitfalls: tool.Pitfalls,
+			Tags: tool.Hints.Tags(), Scopes: tool.Scopes.All, Sometimes: tool.Scopes.Some, Keywords: tool.Keywords, Pitfalls: tool.Pitfalls,
 			Endpoints: tool.Endpoints, Input: tool.Input, Output: tool.Output,
 		}); err != nil {
 			t.Fatal(err)
@@ -146,7 +147,7 @@ func checkTool(t *testing.T, tool *toolkit.Tool) {
 	if n := len(tool.Description); n < 60 || n > 400 {
 		t.Errorf("the description has %d characters", n)
 	}
-	if len(tool.Scopes.Names()) == 0 || len(tool.Keywords) < 2 || len(tool.Endpoints) == 0 {
+	if len(tool.Scopes.All) == 0 || len(tool.Keywords) < 2 || len(tool.Endpoints) == 0 {
 		t.Errorf("scopes %v, keywords %v, endpoints %v", tool.Scopes, tool.Keywords, tool.Endpoints)
 	}
 	for _, e := range tool.Endpoints {

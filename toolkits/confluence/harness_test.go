@@ -68,6 +68,7 @@ type site struct {
 	progress func(done, total float64, message string)
 	files    shelf
 	calls    []string
+	made     []string // calls by their templates, since the tool was called
 	mu       sync.Mutex
 	slug     string
 }
@@ -191,6 +192,9 @@ func (s *site) checkContract(r *http.Request, body []byte) {
 		return // the check of an account
 	}
 	call := r.Method + " " + template
+	s.mu.Lock()
+	s.made = append(s.made, call)
+	s.mu.Unlock()
 	if !slices.Contains(kit.Tools[at].Endpoints, call) && !slices.Contains(shared, call) {
 		s.t.Errorf("%s calls %s, which it does not declare", s.slug, call)
 	}
@@ -218,10 +222,12 @@ func (s *site) run(slug, args string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.made = nil
 	result, err := kit.Tools[at].Run(s.t.Context(), s.call(), valid)
 	if err != nil {
 		return nil, err
 	}
+	checkNeeds(s.t, &kit.Tools[at], s.made, args)
 	checkFits(s.t, &kit.Tools[at], result.Data)
 	var out map[string]any
 	if err := json.Unmarshal(result.Data, &out); err != nil {

@@ -29,7 +29,7 @@ var createInlineComment = toolkit.Create("CONFLUENCE_CREATE_INLINE_COMMENT", "Cr
 	"Comment on a certain text of a page or blog post: the text is marked and the comment hangs on it. "+
 		"For a comment on the page as a whole use create footer comment.",
 	toolkit.About{
-		Scopes:   toolkit.AllOf(scopeWriteComment, scopeReadPage),
+		Scopes:   toolkit.AllOf(scopeWriteComment).Sometimes(scopeReadPage),
 		Keywords: []string{"annotate", "annotation", "comment on a sentence", "comment on a phrase", "comment on selected text", "review note"},
 		Pitfalls: []string{
 			"The text to mark must stand on the page exactly so, within one paragraph; when it occurs several times give matchIndex.",

@@ -76,7 +76,8 @@ type copied struct {
 var copyPage = toolkit.Create("CONFLUENCE_COPY_PAGE", "Copy Page",
 	"Copy one page, with its files, labels and properties, under another page or into another space. What is below it is not copied.",
 	toolkit.About{
-		Scopes:    toolkit.Scopes{}.AnyOf(scopeWritePage, "write:confluence-content").AnyOf(scopeContentDetails, "write:confluence-content").AnyOf(scopeReadPage),
+		Scopes: toolkit.Scopes{}.AnyOf(scopeWritePage, "write:confluence-content").AnyOf(scopeContentDetails, "write:confluence-content").
+			Sometimes(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords:  []string{"duplicate", "clone", "same again"},
 		Pitfalls:  []string{"Give parentId or spaceId, not both."},
 		Endpoints: []string{"POST /wiki/rest/api/content/{id}/copy", "GET /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/spaces/{id}"},

@@ -33,8 +33,9 @@ var getPages = toolkit.Read("CONFLUENCE_GET_PAGES", "Get Pages",
 	"List pages by exact title, space, status, label or creator, in order of date or title. For words in titles or texts use search content.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace),
-		Keywords:  []string{"list", "browse", "recent", "latest", "newest", "documents", "articles", "find by title", "named", "all", "archived", "archived pages", "tagged"},
+		Scopes: toolkit.Scopes{}.AnyOf(scopeReadPage, scopeSearch, "search:confluence").
+			Sometimes(scopeReadPage).Sometimes(scopeReadSpace).Sometimes(scopeSearch, "search:confluence"),
+		Keywords: []string{"list", "browse", "recent", "latest", "newest", "documents", "articles", "find by title", "named", "all", "archived", "archived pages", "tagged"},
 		Pitfalls: []string{
 			"The title must match as a whole; use CONFLUENCE_SEARCH_CONTENT for parts of it.",
 			"Texts come only with body_format; they make the answer large.",
@@ -297,7 +298,7 @@ const maxAncestorCalls = 4
 var getPageAncestors = toolkit.Read("CONFLUENCE_GET_PAGE_ANCESTORS", "Get Page Ancestors",
 	"List what a page is under, from the top of the space to its parent, with titles. For what is below use get child pages.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf("read:content.metadata:confluence", scopeReadPage),
+		Scopes:    toolkit.AllOf("read:content.metadata:confluence").Sometimes(scopeReadPage),
 		Keywords:  []string{"parents", "breadcrumb", "breadcrumbs", "path", "above", "hierarchy", "where is", "location", "tree"},
 		Endpoints: []string{"GET /wiki/api/v2/pages/{id}/ancestors", "GET /wiki/api/v2/pages"},
 	},

@@ -30,7 +30,7 @@ var createPage = toolkit.Create("CONFLUENCE_CREATE_PAGE", "Create Page",
 		"Use it for documentation, notes and plans. Not for news or announcements (create a blog post) and not to change a page that is there (update it).",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeWritePage).Sometimes(scopeReadSpace).Sometimes(scopeReadPage),
 		Keywords: []string{
 			"write", "add", "new", "make", "draft", "publish", "document", "documentation", "doc", "wiki", "article", "note",
 			"notes", "save", "record", "put", "runbook", "spec", "plan", "report", "knowledge base",
@@ -166,7 +166,7 @@ var deletePage = toolkit.Delete("CONFLUENCE_DELETE_PAGE", "Delete Page",
 		"Not for blog posts.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeDeletePage, scopeReadPage),
+		Scopes:    toolkit.AllOf(scopeDeletePage).Sometimes(scopeReadPage),
 		Keywords:  []string{"remove", "trash", "move to trash", "discard", "get rid of", "throw away", "erase", "bin", "document"},
 		Pitfalls:  []string{"Nothing is deleted for good: the page is in the trash and can be restored."},
 		Endpoints: []string{"DELETE /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}"},
@@ -217,7 +217,7 @@ var updatePage = toolkit.Update("CONFLUENCE_UPDATE_PAGE", "Update Page",
 		"The text is replaced as a whole: read it first to keep parts of it. Not for labels or comments.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadPage, scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadPage).Sometimes(scopeReadSpace).Sometimes(scopeContentDetails, "read:confluence-user"),
 		Keywords: []string{
 			"edit", "change", "modify", "rewrite", "rename", "move", "append", "replace", "correct", "fix", "revise", "restore",
 			"document", "article", "content",

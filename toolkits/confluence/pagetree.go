@@ -29,7 +29,7 @@ type getPageTreeInput struct {
 var getPageTree = toolkit.Read("CONFLUENCE_GET_PAGE_TREE", "Get Page Tree",
 	"Show all pages of one space as an indented outline, in one call, up to 1,000 pages. Not for a part of the space.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf(scopeReadPage, scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords:  []string{"outline", "sitemap"},
 		Pitfalls:  []string{"Pages under folders or whiteboards stand at the top."},
 		Endpoints: []string{"GET /wiki/api/v2/spaces/{id}/pages"},

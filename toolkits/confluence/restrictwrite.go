@@ -26,9 +26,9 @@ var updateContentRestrictions = toolkit.Update("CONFLUENCE_UPDATE_CONTENT_RESTRI
 	"Restrict who may see or edit a page or blog post: add, remove or set people and groups, or lift the restriction, and give what holds then. "+
 		"Not for the rights in a whole space.",
 	toolkit.About{
-		Scopes: toolkit.Scopes{}.
-			AnyOf("write:content.restriction:confluence", "write:confluence-content").
-			AnyOf(scopeContentDetails, "write:confluence-content"),
+		Scopes: toolkit.Scopes{}.AnyOf(scopeContentDetails, "read:confluence-content.all").
+			Sometimes("write:content.restriction:confluence", "write:confluence-content").
+			Sometimes("read:group:confluence", "read:confluence-groups"),
 		Keywords: []string{"restrict", "lock a page", "unlock", "hide from", "only let", "grant access", "revoke access", "lift restriction"},
 		Pitfalls: []string{
 			"Whoever restricts must stay among those who may: name me too when nobody was restricted before.",

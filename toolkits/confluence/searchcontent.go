@@ -25,7 +25,7 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 		"Use it to get the id of something that is known by name. For exact conditions (label, date, author) use CQL search.",
 	toolkit.About{
 		Important: true,
-		Scopes:    toolkit.AllOf(scopeReadSpace).AnyOf(scopeSearch, "search:confluence"),
+		Scopes:    toolkit.Scopes{}.AnyOf(scopeSearch, "search:confluence").Sometimes(scopeReadSpace),
 		Keywords: []string{
 			"find", "look for", "lookup", "look up", "locate", "where is", "which page", "page id", "by title", "by name", "called", "named", "about",
 			"mentions", "documents", "documentation", "information", "written about", "do we have", "notes", "articles", "anything on", "full text",

@@ -47,9 +47,8 @@ var deleteSpace = toolkit.Delete("CONFLUENCE_DELETE_SPACE", "Delete Space",
 	"Delete a space with everything in it, FOR GOOD: there is no trash for spaces and no way back. Waits up to 25 seconds for the end. "+
 		"For a single page use delete page.",
 	toolkit.About{
-		Scopes: toolkit.Scopes{}.
-			AnyOf("delete:space:confluence", "write:confluence-space").
-			AnyOf("read:content.metadata:confluence", "read:confluence-space.summary"),
+		Scopes: toolkit.Scopes{}.AnyOf("delete:space:confluence", "write:confluence-space").
+			AnyOf("read:content.metadata:confluence", "read:confluence-space.summary").Sometimes(scopeReadSpace),
 		Keywords:  []string{"whole space", "tear down", "wipe", "remove the team area", "entire space"},
 		Pitfalls:  []string{"All pages, blog posts, comments and files of the space are lost for good: be sure that the person wants that."},
 		Endpoints: []string{"DELETE /wiki/rest/api/space/{spaceKey}", "GET /wiki/rest/api/longtask/{id}", "GET /wiki/api/v2/spaces/{id}"},

@@ -136,7 +136,8 @@ type getSpaceContentsInput struct {
 var getSpaceContents = toolkit.Read("CONFLUENCE_GET_SPACE_CONTENTS", "Get Space Contents",
 	"List the pages or the blog posts of one space. To find something by words use search content.",
 	toolkit.About{
-		Scopes:   toolkit.AllOf(scopeReadPage, scopeReadSpace),
+		Scopes: toolkit.Scopes{}.AnyOf(scopeReadPage, scopeSearch, "search:confluence").
+			Sometimes(scopeReadPage).Sometimes(scopeReadSpace).Sometimes(scopeSearch, "search:confluence"),
 		Keywords: []string{"list", "browse", "what is in", "inside", "overview", "inventory", "documents", "articles", "all pages", "news", "announcements", "trash"},
 		Pitfalls: []string{"It lists either pages or blog posts, chosen by type.", "Attachments belong to pages and are not listed here."},
 		Endpoints: []string{

@@ -61,7 +61,7 @@ const (
 var getTasks = toolkit.Read("CONFLUENCE_GET_TASKS", "Get Tasks",
 	"List the tasks (boxes to tick) in the texts of pages and blog posts, by person, status, place or date. Not for tasks of other applications.",
 	toolkit.About{
-		Scopes: toolkit.AllOf(scopeReadTask, scopeReadSpace),
+		Scopes: toolkit.AllOf(scopeReadTask).Sometimes(scopeReadSpace).Sometimes(scopeContentDetails),
 		Keywords: []string{
 			"action points", "checklist", "assigned to me", "due", "overdue", "what do i have to do",
 		},

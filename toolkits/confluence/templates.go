@@ -68,7 +68,8 @@ const scopeReadTemplate = "read:template:confluence"
 // templateScopes are those that reading templates needs.
 var templateScopes = toolkit.Scopes{}.
 	AnyOf(scopeReadTemplate, "read:confluence-content.summary").
-	AnyOf(scopeContentDetails, "read:confluence-content.summary")
+	AnyOf(scopeContentDetails, "read:confluence-content.summary").
+	Sometimes(scopeReadSpace)
 
 type templateList struct {
 	Results []template `json:"results" jsonschema_description:"The templates."`
@@ -224,8 +225,10 @@ type createdPage struct {
 var createPageFromTemplate = toolkit.Create("CONFLUENCE_CREATE_PAGE_FROM_TEMPLATE", "Create Page from Template",
 	"Create a page with the text and labels of a template, with a value for each of its variables. For a page with a text of its own use create page.",
 	toolkit.About{
-		Scopes: toolkit.AllOf(scopeWritePage, scopeReadSpace).
-			AnyOf(scopeReadTemplate, "read:confluence-content.summary").AnyOf(scopeContentDetails, "read:confluence-content.summary"),
+		Scopes: toolkit.AllOf(scopeWritePage).
+			AnyOf(scopeReadTemplate, "read:confluence-content.summary").AnyOf(scopeContentDetails, "read:confluence-content.summary").
+			Sometimes(scopeReadSpace).
+			Sometimes("write:label:confluence", "write:confluence-content").Sometimes("read:label:confluence", "write:confluence-content"),
 		Keywords: []string{"use the template", "fill in a template", "based on a template"},
 		Pitfalls: []string{
 			"Every variable of the template needs a value; CONFLUENCE_GET_TEMPLATE names them.",

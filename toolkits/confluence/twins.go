@@ -65,7 +65,7 @@ type listSpacesInput struct {
 var listSpaces = toolkit.Read("CONFLUENCE_LIST_SPACES", "List Spaces",
 	"List spaces by id, key, type, status, label or whose favourites they are. The same list as get spaces, in the words of the newer API.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf(scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeReadSpace).Sometimes(scopeContentDetails),
 		Keywords:  []string{"favourites", "favorite spaces", "starred"},
 		Endpoints: []string{"GET /wiki/api/v2/spaces", "GET /wiki/rest/api/search/user"},
 	},
@@ -123,7 +123,7 @@ type searchPagesInput struct {
 var searchPages = toolkit.Read("CONFLUENCE_SEARCH_PAGES", "Search Pages",
 	"Find pages that meet several conditions at once, without CQL: words, space, labels, creator, ancestor, last change. For plain words use search content.",
 	toolkit.About{
-		Scopes:    toolkit.Scopes{}.AnyOf(scopeSearch, "search:confluence").AnyOf(scopeReadSpace),
+		Scopes:    toolkit.Scopes{}.AnyOf(scopeSearch, "search:confluence").Sometimes(scopeReadSpace),
 		Keywords:  []string{"filter pages", "combined conditions"},
 		Pitfalls:  []string{"New pages are found after about a minute; archived ones never."},
 		Endpoints: []string{"GET /wiki/rest/api/search", "GET /wiki/rest/api/search/user", "GET /wiki/api/v2/spaces/{id}"},

@@ -103,7 +103,7 @@ var createWhiteboard = toolkit.Create("CONFLUENCE_CREATE_WHITEBOARD", "Create Wh
 	"Create an empty whiteboard in a space, or one from a template, for people to draw and plan on together. "+
 		"What is on it cannot be read or written here; for text create a page.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf(scopeWriteWhiteboard, scopeReadSpace),
+		Scopes:    toolkit.AllOf(scopeWriteWhiteboard).Sometimes(scopeReadSpace),
 		Keywords:  []string{"canvas", "brainstorm", "sticky notes", "diagram", "board", "sketch", "retrospective", "kanban", "drawing"},
 		Pitfalls:  []string{"Only an empty whiteboard or a template can be made; its content is for people."},
 		Endpoints: []string{"POST /wiki/api/v2/whiteboards"},

@@ -191,7 +191,10 @@ func noteTools() []toolkit.Tool {
 		toolkit.Create("NOTES_CREATE_NOTE", "Create note", "Write a new note.", toolkit.About{},
 			func(_ context.Context, _ *toolkit.Call, in words) (words, error) { return in, nil }),
 		toolkit.Delete("NOTES_DELETE_NOTE", "Delete note", "Remove a note for good.",
-			toolkit.About{Pitfalls: []string{"A note that is removed does not come back."}},
+			toolkit.About{
+				Scopes:   toolkit.AllOf("write:note").AnyOf("read:note", "notes"),
+				Pitfalls: []string{"A note that is removed does not come back."},
+			},
 			func(ctx context.Context, c *toolkit.Call, in noteArg) (words, error) {
 				return words{}, get(ctx, c, "/notes/"+in.NoteID, nil)
 			}),

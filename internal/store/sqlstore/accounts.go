@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
@@ -9,7 +11,7 @@ import (
 
 const (
 	accountColumns = `project_id, id, user_id, toolkit, auth_config_id, scheme, origin, word_id, alias, status,
-		status_reason, disabled, fields, identity, created_at, updated_at`
+		status_reason, disabled, fields, identity, scopes, created_at, updated_at`
 	// filterMax bounds the values of a filter, well under what a statement may have.
 	filterMax = 1000
 )
@@ -24,14 +26,14 @@ func accountNoun(id string) noun {
 // CreateAccount implements store.Accounts.
 func (s *queries) CreateAccount(ctx context.Context, a domain.ConnectedAccount) error {
 	n := accountNoun(a.ID)
-	fields, identity, err := accountJSON(a)
+	fields, identity, scopes, err := accountJSON(a)
 	if err != nil {
 		return s.fail(ctx, err, n)
 	}
 	_, err = s.exec(ctx, n,
-		`INSERT INTO accounts (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		`INSERT INTO accounts (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.ProjectID, a.ID, a.UserID, a.Toolkit, a.AuthConfigID, string(a.Scheme), string(a.Origin), a.WordID, a.Alias,
-		string(a.Status), a.StatusReason, flag(a.Disabled), fields, identity, micros(a.CreatedAt), micros(a.UpdatedAt))
+		string(a.Status), a.StatusReason, flag(a.Disabled), fields, identity, scopes, micros(a.CreatedAt), micros(a.UpdatedAt))
 	return err
 }
 
@@ -44,14 +46,14 @@ func (s *queries) Account(ctx context.Context, projectID, id string) (domain.Con
 // UpdateAccount implements store.Accounts.
 func (s *queries) UpdateAccount(ctx context.Context, projectID string, a domain.ConnectedAccount) error {
 	n := accountNoun(a.ID)
-	fields, identity, err := accountJSON(a)
+	fields, identity, scopes, err := accountJSON(a)
 	if err != nil {
 		return s.fail(ctx, err, n)
 	}
 	return s.change(ctx, n,
-		`UPDATE accounts SET alias = ?, status = ?, status_reason = ?, disabled = ?, fields = ?, identity = ?, updated_at = ?
+		`UPDATE accounts SET alias = ?, status = ?, status_reason = ?, disabled = ?, fields = ?, identity = ?, scopes = ?, updated_at = ?
 		WHERE project_id = ? AND id = ?`,
-		a.Alias, string(a.Status), a.StatusReason, flag(a.Disabled), fields, identity, micros(a.UpdatedAt), projectID, a.ID)
+		a.Alias, string(a.Status), a.StatusReason, flag(a.Disabled), fields, identity, scopes, micros(a.UpdatedAt), projectID, a.ID)
 }
 
 // ListAccounts implements store.Accounts. The total does not depend on the page.
@@ -91,20 +93,23 @@ func (s *queries) DeleteAccount(ctx context.Context, projectID, id string) error
 	return s.change(ctx, accountNoun(id), `DELETE FROM accounts WHERE project_id = ? AND id = ?`, projectID, id)
 }
 
-func accountJSON(a domain.ConnectedAccount) (fields, identity string, err error) {
+func accountJSON(a domain.ConnectedAccount) (fields, identity, scopes string, err error) {
 	if fields, err = encodeMap(a.Fields); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
-	identity, err = encodeMap(a.Identity)
-	return fields, identity, err
+	if identity, err = encodeMap(a.Identity); err != nil {
+		return "", "", "", err
+	}
+	scopes, err = encode(a.Scopes)
+	return fields, identity, scopes, err
 }
 
 func scanAccount(r row) (a domain.ConnectedAccount, err error) {
-	var fields, identity string
+	var fields, identity, scopes string
 	var disabled int
 	var created, updated int64
 	err = r.Scan(&a.ProjectID, &a.ID, &a.UserID, &a.Toolkit, &a.AuthConfigID, &a.Scheme, &a.Origin, &a.WordID, &a.Alias,
-		&a.Status, &a.StatusReason, &disabled, &fields, &identity, &created, &updated)
+		&a.Status, &a.StatusReason, &disabled, &fields, &identity, &scopes, &created, &updated)
 	if err != nil {
 		return a, err
 	}
@@ -113,6 +118,11 @@ func scanAccount(r row) (a domain.ConnectedAccount, err error) {
 	if a.Fields, err = decodeMap(fields); err != nil {
 		return a, err
 	}
-	a.Identity, err = decodeMap(identity)
-	return a, err
+	if a.Identity, err = decodeMap(identity); err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal([]byte(scopes), &a.Scopes); err != nil {
+		return a, fmt.Errorf("decoding: %w", err)
+	}
+	return a, nil
 }

@@ -148,6 +148,7 @@ func account(c domain.AuthConfig, id, user string) domain.ConnectedAccount {
 		WordID: "word_" + id, Status: domain.AccountActive, StatusReason: "checked",
 		Fields:    map[string]string{"subdomain": "acme", "base_url": "https://acme.example"},
 		Identity:  map[string]string{"name": "Ada", "email": "ada@acme.example"},
+		Scopes:    []string{"read:page:confluence", "offline_access"},
 		CreatedAt: t0, UpdatedAt: at(1),
 	}
 }
