@@ -45,6 +45,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/store/sqlstore", "internal/domain internal/store"},
 	{"internal/store/storetest", "internal/domain internal/store"},
 	{"internal/vault", "internal/domain"},
+	{"internal/vault/vaulttest", ""},
 	{"internal/authscheme", "internal/domain internal/httpx"},
 	{"internal/jobs", l0 + " internal/store internal/store/sqlstore"},
 	{"internal/jobs/jobstest", l0 + " internal/store internal/jobs"},
@@ -85,7 +86,7 @@ var rooms = []struct{ pkg, may string }{
 
 // testsMay is what tests may import beyond their package's own row. The sandbox's
 // tests stay strict (see testMayImport), and nobody reaches up to the CLI.
-const testsMay = "sandbox/** toolkit toolkits/** agent agent/** client internal/store/** internal/jobs/** internal/connect/connecttest " +
+const testsMay = "sandbox/** toolkit toolkits/** agent agent/** client internal/store/** internal/jobs/** internal/connect/connecttest internal/vault/vaulttest " +
 	"internal/app internal/config " + l0 + " " + l1 + " " + l2 + " " + l3
 
 // owners says which packages may import a dependency, by the longest path that
@@ -131,13 +132,13 @@ var owners = []struct{ dep, may string }{
 
 // testPackages serve only tests and measurements although their files do not
 // end in _test.go.
-const testPackages = "internal/store/storetest internal/jobs/jobstest internal/connect/connecttest test/** bench bench/**"
+const testPackages = "internal/store/storetest internal/jobs/jobstest internal/connect/connecttest internal/vault/vaulttest test/** bench bench/**"
 
 // ownClients may make an http.Client: httpx is the way out for upstream
 // traffic, and the others speak to a router, a model or a test server, never
 // to an upstream. internal/app/builtin.go asks the operator's model server for
-// its models.
-const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go sandbox/** " + testPackages
+// its models, and internal/vault/transit.go the operator's Vault for its key.
+const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go internal/vault/transit.go sandbox/** " + testPackages
 
 // maxLines bounds a hand-written Go file.
 const maxLines = 800
