@@ -44,6 +44,8 @@ type Auth struct {
 	// connection's public fields. It fails on malformed fields with an *Error
 	// that names the field.
 	BaseURL func(fields map[string]string) (string, error)
+	// OAuth is set for OAUTH2 and S2S_OAUTH2, whose secrets come from the provider.
+	OAuth *OAuth
 	// Authorize puts the credentials on a request that goes to BaseURL.
 	Authorize func(r *http.Request, fields map[string]string, secrets Secrets)
 }

@@ -23,6 +23,20 @@ type AuthConfig struct {
 	Scheme    AuthScheme
 	Origin    Origin
 	Disabled  bool
+	// Fields are the public values of the project's own application at the
+	// provider: client_id, oauth_redirect_uri. Its secret ones are sealed in the
+	// vault under the config's id.
+	Fields map[string]string
+	// Scopes are asked for when an account connects; nil means the toolkit's own
+	// choice.
+	Scopes []string
+	// Tools, when not empty, are all that may run on the config's accounts, by slug.
+	Tools []string
+	// CreationTools, when not empty, narrow the scopes asked for to what these
+	// tools need.
+	CreationTools []string
+	// RouterOff keeps sessions from choosing the config by themselves.
+	RouterOff bool
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -69,11 +83,27 @@ type ConnectedAccount struct {
 	Fields map[string]string
 	// Identity is who the upstream says this account is: account id, name, e-mail.
 	Identity map[string]string
-	// Scopes are what the account's credentials were granted; nil is unknown,
-	// as it is with keys whose scopes nobody tells.
-	Scopes    []string
+	Grant
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// Grant is what is known of an account's tokens. It changes as a whole, with
+// the sealed tokens, by compare-and-swap on Generation.
+type Grant struct {
+	// Scopes were granted by the provider; nil means that they are not known.
+	Scopes []string
+	// ExpiresAt is when the access token ends; zero means never or unknown.
+	ExpiresAt time.Time
+	// RefreshAt is when the tokens are to be renewed before they are needed; zero
+	// means that they cannot be, or need not.
+	RefreshAt time.Time
+	// RefreshedAt is when they last were; zero means never.
+	RefreshedAt time.Time
+	// Failures counts renewals that failed since then.
+	Failures int
+	// Generation counts the tokens that the account has had.
+	Generation int64
 }
 
 // Usable says whether a tool may run on the account now.
@@ -89,4 +119,19 @@ type ConnectLink struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero while unused
+}
+
+// OAuthFlow is a browser on its way to a provider and back. Only hashes of the
+// state, of the browser's cookie and of the link are kept.
+type OAuthFlow struct {
+	StateHash   [32]byte
+	ProjectID   string
+	AccountID   string
+	LinkHash    [32]byte // of the connect link that it began on
+	BrowserHash [32]byte // of the cookie of the browser that left
+	Verifier    []byte   // PKCE, sealed in the vault; empty without
+	RedirectURI string   // as it was sent: the exchange repeats it
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      time.Time // zero until the browser came back
 }

@@ -31,6 +31,8 @@ type Queries interface {
 	APIKeys
 	AuthConfigs
 	Accounts
+	Leases
+	Flows
 	Secrets
 	SecretWalk
 	Uses
@@ -78,6 +80,15 @@ type AuthConfigs interface {
 	// ListAuthConfigs gives configs, newest first, and how many there are in
 	// all. An empty toolkit means every toolkit.
 	ListAuthConfigs(ctx context.Context, projectID, toolkit string, page Page) ([]domain.AuthConfig, int, error)
+	// UpdateAuthConfig replaces the mutable fields: name, disabled, fields,
+	// scopes, tools, creation tools, router off, updated time.
+	UpdateAuthConfig(ctx context.Context, projectID string, c domain.AuthConfig) error
+	// DeleteAuthConfig removes the config with its secrets and its accounts.
+	DeleteAuthConfig(ctx context.Context, projectID, id string) error
+	// PutConfigSecret keeps a sealed value of the config.
+	PutConfigSecret(ctx context.Context, projectID, configID, field string, sealed []byte) error
+	// ConfigSecrets gives the sealed values by field.
+	ConfigSecrets(ctx context.Context, projectID, configID string) (map[string][]byte, error)
 }
 
 // AccountFilter narrows a list of accounts; empty fields do not.
@@ -94,14 +105,43 @@ type Accounts interface {
 	CreateAccount(ctx context.Context, a domain.ConnectedAccount) error
 	Account(ctx context.Context, projectID, id string) (domain.ConnectedAccount, error)
 	// UpdateAccount replaces the mutable fields: alias, status, reason, disabled,
-	// fields, identity, updated time.
+	// fields, identity, updated time; never the grant.
 	UpdateAccount(ctx context.Context, projectID string, a domain.ConnectedAccount) error
 	ListAccounts(ctx context.Context, projectID string, f AccountFilter, page Page) ([]domain.ConnectedAccount, int, error)
 	// ActiveAccounts gives the user's usable accounts of the toolkit, newest
 	// first, at most 50. It is on the path of every tool call.
 	ActiveAccounts(ctx context.Context, projectID, userID, toolkit string) ([]domain.ConnectedAccount, error)
+	// SwapGrant replaces status, reason, updated time and grant of the account
+	// when its generation is still a.Generation, and raises that by one; it
+	// reports false, and changes nothing, when somebody else was first. The new
+	// tokens are put in the same transaction.
+	SwapGrant(ctx context.Context, projectID string, a domain.ConnectedAccount) (bool, error)
+	// DueAccounts gives ACTIVE accounts of all projects, disabled ones left out,
+	// whose RefreshAt has come, the most urgent first.
+	DueAccounts(ctx context.Context, now time.Time, limit int) ([]domain.ConnectedAccount, error)
 	// DeleteAccount removes the account with its secrets and links.
 	DeleteAccount(ctx context.Context, projectID, id string) error
+}
+
+// Leases let one process at a time do something. They are advice: what must not
+// happen twice is guarded by a compare-and-swap as well.
+type Leases interface {
+	// TakeLease gives name to owner until the time given when nobody has it, its
+	// time has passed at now, or owner has it already; false when another has it.
+	TakeLease(ctx context.Context, name, owner string, now, until time.Time) (bool, error)
+	// DropLease gives name back if owner has it.
+	DropLease(ctx context.Context, name, owner string) error
+}
+
+// Flows keeps browsers that are on their way to a provider.
+type Flows interface {
+	CreateFlow(ctx context.Context, f domain.OAuthFlow) error
+	// FlowByState finds a flow of any project, used and expired ones too: this is
+	// how a callback's project becomes known.
+	FlowByState(ctx context.Context, stateHash [32]byte) (domain.OAuthFlow, error)
+	// UseFlow marks an unused, unexpired flow used; it reports false, and changes
+	// nothing, for any other.
+	UseFlow(ctx context.Context, projectID string, stateHash [32]byte, at time.Time) (bool, error)
 }
 
 // Secrets keeps sealed bytes by account and field.

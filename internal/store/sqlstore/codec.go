@@ -59,6 +59,25 @@ func encodeMap(m map[string]string) (string, error) {
 	return encode(m)
 }
 
+// encodeList writes a list; nil stays apart from an empty one.
+func encodeList(l []string) (string, error) {
+	if l == nil {
+		return "null", nil
+	}
+	return encode(l)
+}
+
+// decodeList reads what encodeList wrote.
+func decodeList(text string) (l []string, err error) {
+	if text == "null" || text == "" {
+		return nil, nil
+	}
+	if err = json.Unmarshal([]byte(text), &l); err != nil {
+		return nil, fmt.Errorf("decoding: %w", err)
+	}
+	return l, nil
+}
+
 func toHash(b []byte) (h [32]byte, err error) {
 	if len(b) != len(h) {
 		return h, fmt.Errorf("a stored hash has %d bytes", len(b))

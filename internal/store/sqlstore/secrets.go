@@ -26,8 +26,13 @@ const sqlSecrets = `SELECT field, sealed FROM secrets WHERE project_id = ? AND a
 
 // Secrets implements store.Secrets. An account without any has an empty map.
 func (s *queries) Secrets(ctx context.Context, projectID, accountID string) (map[string][]byte, error) {
+	return s.sealed(ctx, secretNoun, sqlSecrets, projectID, accountID)
+}
+
+// sealed reads sealed values by field.
+func (s *queries) sealed(ctx context.Context, n noun, query string, args ...any) (map[string][]byte, error) {
 	out := map[string][]byte{}
-	err := s.each(ctx, secretNoun, func(r row) error {
+	err := s.each(ctx, n, func(r row) error {
 		var field string
 		var sealed []byte
 		if err := r.Scan(&field, &sealed); err != nil {
@@ -35,7 +40,7 @@ func (s *queries) Secrets(ctx context.Context, projectID, accountID string) (map
 		}
 		out[field] = sealed
 		return nil
-	}, sqlSecrets, []any{projectID, accountID})
+	}, query, args)
 	if err != nil {
 		return nil, err
 	}

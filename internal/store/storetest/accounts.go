@@ -66,18 +66,12 @@ func testAccounts(t *testing.T, s store.Store) {
 	want := a
 	want.Alias, want.Status, want.StatusReason, want.Disabled = "work", domain.AccountExpired, "token refused", true
 	want.Fields, want.Identity, want.UpdatedAt = map[string]string{"site": "x"}, nil, at(9)
-	want.Scopes = nil // unknown
 	change := want
 	change.UserID, change.Toolkit, change.AuthConfigID = "mallory", "gmail", "ac_none"
 	change.Scheme, change.Origin, change.WordID = domain.SchemeNoAuth, domain.OriginAuto, "other"
-	change.CreatedAt, change.ProjectID = at(99), w.b.project.ID
+	change.CreatedAt, change.ProjectID, change.Grant = at(99), w.b.project.ID, domain.Grant{}
 	ok(t, s.UpdateAccount(ctx, project, change))
 	same(t, want, must(s.Account(ctx, project, a.ID))(t))
-	change.Scopes = []string{} // known to be none
-	ok(t, s.UpdateAccount(ctx, project, change))
-	if got := must(s.Account(ctx, project, a.ID))(t).Scopes; got == nil || len(got) != 0 {
-		t.Errorf("no scopes became %#v", got)
-	}
 	gone := a
 	gone.ID = "ca_none"
 	wantCode(t, s.UpdateAccount(ctx, project, gone), domain.CodeNotFound)

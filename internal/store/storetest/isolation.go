@@ -39,6 +39,40 @@ var attempts = []attempt{
 		got, total, err := q.ListAuthConfigs(ctx, project, "only-"+v.project.ID, store.Page{})
 		return leak(counted(err, total), got, func(domain.AuthConfig) bool { return true })
 	}, ""},
+	{"UpdateAuthConfig", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		c := v.config
+		c.Name = "stolen"
+		return q.UpdateAuthConfig(ctx, project, c)
+	}, domain.CodeNotFound},
+	{"DeleteAuthConfig", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.DeleteAuthConfig(ctx, project, v.config.ID)
+	}, domain.CodeNotFound},
+	{"PutConfigSecret", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.PutConfigSecret(ctx, project, v.config.ID, "client_secret", []byte("forged"))
+	}, domain.CodeNotFound},
+	{"ConfigSecrets", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ConfigSecrets(ctx, project, v.config.ID)
+		return counted(err, len(got))
+	}, ""},
+	{"SwapGrant", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		swapped, err := q.SwapGrant(ctx, project, v.account)
+		if swapped {
+			return fmt.Errorf("swapped the grant of another project")
+		}
+		return err
+	}, ""},
+	{"CreateFlow", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		f := v.flow
+		f.ProjectID, f.StateHash = project, hash("forged")
+		return q.CreateFlow(ctx, f)
+	}, domain.CodeNotFound},
+	{"UseFlow", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		used, err := q.UseFlow(ctx, project, v.flow.StateHash, at(1))
+		if used {
+			return fmt.Errorf("used a flow of another project")
+		}
+		return err
+	}, ""},
 	{"CreateAccount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		a := v.account
 		a.ID, a.ProjectID, a.WordID = "ca_thief", project, ""
@@ -152,6 +186,10 @@ var excused = map[string]string{
 	"RevokedAPIKeys":   "tells only whether keys the caller has seen are good",
 	"CreateAuthConfig": "writes under its own project id and refers to nothing else",
 	"LinkByHash":       "is how a link's project becomes known",
+	"DueAccounts":      "is for the sweep over all projects",
+	"TakeLease":        "belongs to the installation",
+	"DropLease":        "belongs to the installation",
+	"FlowByState":      "is how a callback's project becomes known",
 	"CreateSession":    "writes under its own project id and refers to nothing else",
 	"RecordExecution":  "writes under its own project id and refers to nothing else",
 	"AddFile":          "writes under its own project id and refers to nothing else",

@@ -39,6 +39,14 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"secret compare and swap", testSwapSecret},
 		{"deleting secrets", testDeleteSecrets},
 		{"uses", testUses},
+		{"auth config changes", testAuthConfigChanges},
+		{"grants", testGrants},
+		{"grant compare and swap", testGrantRace},
+		{"due accounts", testDueAccounts},
+		{"leases", testLeases},
+		{"lease taken once", testLeaseRace},
+		{"OAuth flows", testFlows},
+		{"OAuth flow used once", testFlowRace},
 		{"links", testLinks},
 		{"link used once", testLinkRace},
 		{"sessions", testSessions},
@@ -93,6 +101,7 @@ type tenant struct {
 	config  domain.AuthConfig
 	account domain.ConnectedAccount
 	link    domain.ConnectLink
+	flow    domain.OAuthFlow
 	session domain.Session
 	exec    domain.Execution
 	file    domain.File
@@ -113,7 +122,9 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 		},
 		config: domain.AuthConfig{
 			ID: "ac_" + name, ProjectID: p.ID, Toolkit: "confluence", Name: "Confluence", Scheme: domain.SchemeOAuth2,
-			Origin: domain.OriginProject, CreatedAt: t0, UpdatedAt: at(1),
+			Origin: domain.OriginProject, Fields: map[string]string{"client_id": "app " + name},
+			Scopes: []string{"read:page:confluence", "offline_access"}, Tools: []string{"CONFLUENCE_GET_PAGES"},
+			CreationTools: []string{"CONFLUENCE_GET_PAGES"}, RouterOff: true, CreatedAt: t0, UpdatedAt: at(1),
 		},
 		link: domain.ConnectLink{
 			TokenHash: hash("link " + name), ProjectID: p.ID, AccountID: "ca_" + name,
@@ -126,13 +137,20 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 		file: file(p.ID, "file_"+name, 0),
 	}
 	n.account = account(n.config, "ca_"+name, "user")
+	n.flow = domain.OAuthFlow{
+		StateHash: hash("state " + name), ProjectID: p.ID, AccountID: n.account.ID, LinkHash: n.link.TokenHash,
+		BrowserHash: hash("browser " + name), Verifier: []byte("sealed"), RedirectURI: "https://router.example/callback",
+		CreatedAt: t0, ExpiresAt: at(10),
+	}
 	ctx := t.Context()
 	ok(t, s.CreateProject(ctx, p))
 	ok(t, s.CreateAPIKey(ctx, n.key))
 	ok(t, s.CreateAuthConfig(ctx, n.config))
 	ok(t, s.CreateAccount(ctx, n.account))
 	ok(t, s.PutSecret(ctx, p.ID, n.account.ID, "access_token", []byte("sealed "+name)))
+	ok(t, s.PutConfigSecret(ctx, p.ID, n.config.ID, "client_secret", []byte("sealed "+name)))
 	ok(t, s.CreateLink(ctx, n.link))
+	ok(t, s.CreateFlow(ctx, n.flow))
 	ok(t, s.CreateSession(ctx, n.session))
 	ok(t, s.RecordExecution(ctx, n.exec))
 	if !must(s.AddFile(ctx, n.file, 1<<20))(t) {
@@ -148,7 +166,7 @@ func account(c domain.AuthConfig, id, user string) domain.ConnectedAccount {
 		WordID: "word_" + id, Status: domain.AccountActive, StatusReason: "checked",
 		Fields:    map[string]string{"subdomain": "acme", "base_url": "https://acme.example"},
 		Identity:  map[string]string{"name": "Ada", "email": "ada@acme.example"},
-		Scopes:    []string{"read:page:confluence", "offline_access"},
+		Grant:     domain.Grant{Scopes: []string{"read:page:confluence"}, ExpiresAt: at(60), RefreshAt: at(48), Generation: 1},
 		CreatedAt: t0, UpdatedAt: at(1),
 	}
 }
