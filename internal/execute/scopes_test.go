@@ -28,8 +28,8 @@ func TestScopesAreCheckedBeforeTheCall(t *testing.T) {
 			f := setup(t, nil)
 			a := f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
 			a.Scopes = tc.scopes
-			if err := f.DB.UpdateAccount(t.Context(), connecttest.Project, *a); err != nil {
-				t.Fatal(err)
+			if swapped, err := f.DB.SwapGrant(t.Context(), connecttest.Project, *a); err != nil || !swapped {
+				t.Fatal(swapped, err)
 			}
 			before := len(f.Upstream.Seen())
 			answer, err := f.Run(t.Context(), request("NOTES_DELETE_NOTE", `{"note_id":"1"}`))
