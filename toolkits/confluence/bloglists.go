@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,20 +58,49 @@ func (c *client) labelID(ctx context.Context, field, value string) (string, erro
 	if err := checkLabel(field, value); err != nil {
 		return "", err
 	}
+	found, err := c.findLabel(ctx, field, value)
+	if err != nil {
+		return "", err
+	}
+	if found.ID == "" {
+		return "", &toolkit.Error{
+			Kind: toolkit.KindNotFound, Field: field, Message: "There is no label '" + value + "', or nothing that this account may see has it.",
+			Fix: "List the labels with CONFLUENCE_GET_LABELS.",
+		}
+	}
+	return found.ID, nil
+}
+
+// findLabel gets the label with a name; one that is not there has no id.
+func (c *client) findLabel(ctx context.Context, field, name string) (label, error) {
 	var answer struct {
 		Label label `json:"label"`
 	}
 	err := c.do(ctx, request{
-		path: v1 + "/label", query: url.Values{"name": {strings.ToLower(value)}, "limit": {"1"}}, out: &answer, probe: true,
-		what: "label '" + value + "'", field: field, scopes: []string{"read:label:confluence"},
+		path: v1 + "/label", query: url.Values{"name": {strings.ToLower(name)}, "limit": {"1"}}, out: &answer, probe: true,
+		what: "label '" + name + "'", field: field, scopes: []string{"read:label:confluence"},
 	})
-	if isStatus(err, http.StatusNotFound) || err == nil && answer.Label.ID == "" {
-		return "", &toolkit.Error{
-			Kind: toolkit.KindNotFound, Field: field, Message: "There is no label '" + value + "', or nothing that this account may see has it.",
-			Fix: "List the labels with CONFLUENCE_GET_LABELS.", Cause: err,
-		}
+	if isStatus(err, http.StatusNotFound) {
+		return label{}, nil
 	}
-	return answer.Label.ID, err
+	return answer.Label, err
+}
+
+// labelNamed gives the label with that name, if it is of one of the kinds.
+func (c *client) labelNamed(ctx context.Context, name string, kinds []string) (*labelList, error) {
+	name = strings.TrimSpace(name)
+	if err := checkLabel("name", name); err != nil {
+		return nil, err
+	}
+	found, err := c.findLabel(ctx, "name", name)
+	if err != nil {
+		return nil, err
+	}
+	out := &labelList{Results: []label{}}
+	if found.ID != "" && (len(kinds) == 0 || slices.Contains(kinds, found.Prefix)) {
+		out.Results = append(out.Results, found)
+	}
+	return out, nil
 }
 
 // blogVersion is one version of a blog post.

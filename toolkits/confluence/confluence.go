@@ -76,7 +76,7 @@ func New() *toolkit.Toolkit {
 			searchUsers, getAnonymousUser,
 			createInlineComment, findTextSelections, deleteBlogpost,
 			listSpaces, searchPages, searchSpaces, validateCredential,
-			movePage, copyPage, archivePage, restorePage, purgePage, getPageTree,
+			movePage, copyPage, copyPageHierarchy, archivePage, restorePage, purgePage, getPageTree,
 			replyToComment, resolveComment, deleteComment,
 			removeContentLabel, watchContent, unwatchContent, getPageViews,
 			getPageVersionDiff, updateContentRestrictions,

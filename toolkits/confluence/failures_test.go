@@ -101,6 +101,7 @@ func smallest(id, blog string) map[string]string {
 		"VALIDATE_CREDENTIAL":                          `{}`,
 		"MOVE_PAGE":                                    `{"id":"` + id + `","targetId":"1"}`,
 		"COPY_PAGE":                                    `{"id":"` + id + `","parentId":"1","title":"x"}`,
+		"COPY_PAGE_HIERARCHY":                          `{"id":"` + id + `","parentId":"1"}`,
 		"ARCHIVE_PAGE":                                 `{"ids":["` + id + `"]}`,
 		"RESTORE_PAGE":                                 `{"id":"` + id + `"}`,
 		"PURGE_PAGE":                                   `{"id":"` + id + `"}`,

@@ -127,19 +127,23 @@ var getLabelsForPage = toolkit.Read("CONFLUENCE_GET_LABELS_FOR_PAGE", "Get Page 
 	})
 
 type getLabelsInput struct {
+	Name   string   `json:"name,omitempty" jsonschema:"maxLength=255" jsonschema_description:"Only the label with just this name, to get its id; nothing when it is not in use."`
 	Prefix []string `json:"prefix,omitempty" jsonschema:"enum=my,enum=team,enum=global,enum=system" jsonschema_description:"Only labels of these kinds."`
 	pageArgs
 }
 
 var getLabels = toolkit.Read("CONFLUENCE_GET_LABELS", "Get Labels",
-	"List the labels that are in use on the whole site. For those of one page use get page labels.",
+	"List the labels that are in use on the whole site, or find one by its name. For those of one page use get page labels.",
 	toolkit.About{
-		Scopes:    toolkit.AllOf("read:label:confluence"),
+		Scopes:    toolkit.Scopes{}.AnyOf("read:label:confluence", "read:confluence-content.summary").Sometimes("read:label:confluence"),
 		Keywords:  []string{"tags", "all tags", "existing", "vocabulary", "taxonomy", "categories", "topics"},
-		Pitfalls:  []string{"There is no filter by name: page through the list, or search pages with CQL (label = \"x\")."},
-		Endpoints: []string{"GET /wiki/api/v2/labels"},
+		Pitfalls:  []string{"name is the whole name, not a part of it. For the pages that carry a label search with CQL (label = \"x\")."},
+		Endpoints: []string{"GET /wiki/api/v2/labels", "GET /wiki/rest/api/label"},
 	},
 	func(ctx context.Context, c *client, in getLabelsInput) (*labelList, error) {
+		if in.Name != "" {
+			return c.labelNamed(ctx, in.Name, in.Prefix)
+		}
 		q := url.Values{}
 		if len(in.Prefix) > 0 {
 			q["prefix"] = in.Prefix

@@ -134,7 +134,7 @@ var archivePage = toolkit.Update("CONFLUENCE_ARCHIVE_PAGE", "Archive Page",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf(scopeWritePage, "write:confluence-content").AnyOf("read:content.metadata:confluence", "write:confluence-content"),
 		Keywords:  []string{"retire", "shelve"},
-		Pitfalls:  []string{"Only a person can bring an archived page back.", "An archived page keeps its title taken."},
+		Pitfalls:  []string{"Only a person can bring an archived page back: Atlassian documents no call that unarchives.", "An archived page keeps its title taken."},
 		Endpoints: []string{"POST /wiki/rest/api/content/archive", "GET /wiki/rest/api/longtask/{id}"},
 	},
 	func(ctx context.Context, c *client, in archivePageInput) (*moved, error) {
@@ -169,7 +169,7 @@ var archivePage = toolkit.Update("CONFLUENCE_ARCHIVE_PAGE", "Archive Page",
 		if !t.Finished {
 			return &moved{ID: first, Message: "The archiving goes on in the background (task " + begun.ID + ")."}, nil
 		}
-		return &moved{ID: first, Done: true, Message: fmt.Sprintf("%d archived.", len(pages))}, nil
+		return &moved{ID: first, Done: true, Message: fmt.Sprintf("%d archived. Only a person can bring them back, in Confluence.", len(pages))}, nil
 	})
 
 var restorePage = toolkit.Update("CONFLUENCE_RESTORE_PAGE", "Restore Page",
@@ -177,6 +177,7 @@ var restorePage = toolkit.Update("CONFLUENCE_RESTORE_PAGE", "Restore Page",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadPage),
 		Keywords:  []string{"undelete", "recover", "bring back", "undo deletion"},
+		Pitfalls:  []string{"Atlassian documents no call that unarchives: an archived page is refused."},
 		Endpoints: []string{"PUT /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/pages/{id}"},
 	},
 	func(ctx context.Context, c *client, in pageIDInput) (*page, error) {
@@ -189,7 +190,11 @@ var restorePage = toolkit.Update("CONFLUENCE_RESTORE_PAGE", "Restore Page",
 			return nil, err
 		}
 		if now.Status != "trashed" {
-			return nil, toolkit.Invalid("id", "id: the page is not in the trash, it is %s", now.Status)
+			e := toolkit.Invalid("id", "id: the page is not in the trash, it is %s.", now.Status)
+			if now.Status == "archived" {
+				e.Fix = "Atlassian documents no call that brings an archived page back: ask a person to restore it in Confluence, in the archive of its space."
+			}
+			return nil, e
 		}
 		var p page
 		if err := c.update(ctx, id, edit{kind: "page", collection: "pages", status: "current"}, &p); err != nil {

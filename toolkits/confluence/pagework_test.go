@@ -104,6 +104,28 @@ func TestWatchAndViews(t *testing.T) {
 	id := s.page("A", "")
 	s.must("WATCH_CONTENT", fmt.Sprintf(`{"id":%s}`, id))
 	s.must("UNWATCH_CONTENT", fmt.Sprintf(`{"id":%s}`, id))
+	for _, what := range []string{`{"spaceId":"MKT"}`, fmt.Sprintf(`{"spaceId":%s}`, s.space("MKT")), `{"label":"News"}`} {
+		s.must("ADD_CONTENT_LABEL", fmt.Sprintf(`{"id":%s,"labels":[{"name":"news"}]}`, id))
+		s.must("WATCH_CONTENT", what)
+		kind := "/space/MKT"
+		if strings.Contains(what, "label") {
+			kind = "/label/news"
+		}
+		if got := s.rest("GET", "/user/watch"+kind, ""); got["watching"] != true {
+			t.Errorf("%s: %v", what, got)
+		}
+		s.must("UNWATCH_CONTENT", what)
+		if got := s.rest("GET", "/user/watch"+kind, ""); got["watching"] != false {
+			t.Errorf("%s, unwatched: %v", what, got)
+		}
+	}
+	for args, field := range map[string]string{
+		`{}`: "id", fmt.Sprintf(`{"id":%s,"label":"news"}`, id): "id", `{"label":"nobody-uses-it"}`: "label", `{"spaceId":"NONE"}`: "spaceId",
+	} {
+		if e := s.fails("WATCH_CONTENT", args); e.Field != field {
+			t.Errorf("%s: field %q, %v", args, e.Field, e)
+		}
+	}
 	out := s.must("GET_PAGE_VIEWS", fmt.Sprintf(`{"id":%s,"since":"2026-11-01"}`, id))
 	if text(out, "id") != id || get(out, "views") == nil || get(out, "viewers") == nil {
 		t.Errorf("views %v", out)

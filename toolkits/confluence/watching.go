@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,50 +13,96 @@ import (
 
 // done says that a small change was made.
 type done struct {
-	ID      string `json:"id" jsonschema_description:"Id of what it was done to."`
+	ID      string `json:"id" jsonschema_description:"Id of what it was done to; of a space its key, of a label its name."`
 	Message string `json:"message" jsonschema_description:"What happened."`
 }
 
 type watchInput struct {
-	ID string `json:"id" jsonschema_description:"The page or blog post: id, address, or MKT: Title of a page."`
+	ID      string `json:"id,omitempty" jsonschema_description:"The page or blog post: id, address, or MKT: Title of a page."`
+	SpaceID string `json:"spaceId,omitempty" jsonschema_description:"Or a whole space: its id or key."`
+	Label   string `json:"label,omitempty" jsonschema_description:"Or all that carries this label: its name."`
 }
 
 const scopeWatch = "write:watcher:confluence"
 
 var watchContent = toolkit.Idempotent(toolkit.Create("CONFLUENCE_WATCH_CONTENT", "Watch Content",
-	"Watch a page or blog post with the connected account: it is notified of every change from now on.",
+	"Watch a page or blog post, a whole space or a label with the connected account: it is notified of every change from now on. Give exactly one.",
 	toolkit.About{
-		Scopes:    toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content"),
-		Keywords:  []string{"follow", "subscribe", "notify me"},
-		Endpoints: []string{"POST /wiki/rest/api/user/watch/content/{contentId}"},
+		Scopes:   toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content").Sometimes(scopeReadSpace),
+		Keywords: []string{"follow", "subscribe", "notify me"},
+		Endpoints: []string{
+			"POST /wiki/rest/api/user/watch/content/{contentId}", "POST /wiki/rest/api/user/watch/space/{spaceKey}",
+			"POST /wiki/rest/api/user/watch/label/{labelName}", "GET /wiki/api/v2/spaces/{id}",
+		},
 	},
 	func(ctx context.Context, c *client, in watchInput) (*done, error) {
-		return c.watch(ctx, http.MethodPost, in.ID, "The account watches it now.")
+		return c.watch(ctx, http.MethodPost, in, "The account watches it now.")
 	}))
 
 var unwatchContent = toolkit.Delete("CONFLUENCE_UNWATCH_CONTENT", "Unwatch Content",
-	"Stop watching a page or blog post with the connected account: it is no longer notified of changes.",
+	"Stop watching a page or blog post, a space or a label with the connected account: it is no longer notified of changes. Give exactly one.",
 	toolkit.About{
-		Scopes:    toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content"),
-		Keywords:  []string{"unfollow", "unsubscribe", "mute"},
-		Endpoints: []string{"DELETE /wiki/rest/api/user/watch/content/{contentId}"},
+		Scopes:   toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content").Sometimes(scopeReadSpace),
+		Keywords: []string{"unfollow", "unsubscribe", "mute"},
+		Endpoints: []string{
+			"DELETE /wiki/rest/api/user/watch/content/{contentId}", "DELETE /wiki/rest/api/user/watch/space/{spaceKey}",
+			"DELETE /wiki/rest/api/user/watch/label/{labelName}", "GET /wiki/api/v2/spaces/{id}",
+		},
 	},
 	func(ctx context.Context, c *client, in watchInput) (*done, error) {
-		return c.watch(ctx, http.MethodDelete, in.ID, "The account does not watch it any more.")
+		return c.watch(ctx, http.MethodDelete, in, "The account does not watch it any more.")
 	})
 
-func (c *client) watch(ctx context.Context, method, value, message string) (*done, error) {
-	id, err := c.contentID(ctx, "id", "page", value)
-	if err != nil {
-		return nil, err
+func (c *client) watch(ctx context.Context, method string, in watchInput, message string) (*done, error) {
+	r := request{method: method, scopes: []string{scopeWatch}}
+	var id string
+	switch given := in.given(); given {
+	case "id":
+		var err error
+		if id, err = c.contentID(ctx, "id", "page", in.ID); err != nil {
+			return nil, err
+		}
+		r.path, r.what, r.field = "/content/"+id, "content with id "+id, "id"
+	case "spaceId":
+		ref, err := c.spaceRef(ctx, "spaceId", in.SpaceID)
+		if err != nil {
+			return nil, err
+		}
+		id = ref.key
+		r.path, r.what, r.field = "/space/"+url.PathEscape(id), "space "+id, "spaceId"
+	case "label":
+		if err := checkLabel("label", in.Label); err != nil {
+			return nil, err
+		}
+		id = strings.ToLower(strings.TrimSpace(in.Label))
+		r.path, r.what, r.field = "/label/"+url.PathEscape(id), "label '"+id+"'", "label"
+	default:
+		return nil, toolkit.Invalid("id", "id: give exactly one of id (a page or blog post), spaceId and label")
 	}
-	err = c.do(ctx, request{
-		method: method, path: v1 + "/user/watch/content/" + id, what: "content with id " + id, field: "id", scopes: []string{scopeWatch},
-	})
+	r.path = v1 + "/user/watch" + r.path
+	err := c.do(ctx, r)
+	var e *toolkit.Error
+	if in.Label != "" && isStatus(err, http.StatusForbidden) && errors.As(err, &e) && strings.Contains(e.Message, "No label") {
+		e.Kind, e.Field, e.Fix = toolkit.KindNotFound, "label", "List the labels with CONFLUENCE_GET_LABELS."
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &done{ID: id, Message: message}, nil
+}
+
+// given names the one thing that is given, or gives "".
+func (in watchInput) given() string {
+	var given []string
+	for name, value := range map[string]string{"id": in.ID, "spaceId": in.SpaceID, "label": in.Label} {
+		if strings.TrimSpace(value) != "" {
+			given = append(given, name)
+		}
+	}
+	if len(given) != 1 {
+		return ""
+	}
+	return given[0]
 }
 
 type removeLabelInput struct {
