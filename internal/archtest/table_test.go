@@ -44,6 +44,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/store", "internal/domain"},
 	{"internal/store/sqlstore", "internal/domain internal/store"},
 	{"internal/store/storetest", "internal/domain internal/store"},
+	{"internal/store/pgtest", ""},
 	{"internal/vault", "internal/domain"},
 	{"internal/vault/vaulttest", ""},
 	{"internal/authscheme", "internal/domain internal/httpx"},
@@ -98,7 +99,7 @@ var owners = []struct{ dep, may string }{
 	{"github.com/prometheus", "internal/telemetry"},
 	{"github.com/tink-crypto/tink-go", "internal/vault"},
 	{"modernc.org", "internal/store/sqlstore"},
-	{"github.com/jackc/pgx", "internal/store/sqlstore"},
+	{"github.com/jackc/pgx", "internal/store/sqlstore tests"},
 	{"github.com/pressly/goose", "internal/store/sqlstore"},
 	{"github.com/riverqueue/river", "internal/jobs"},
 	{"github.com/modelcontextprotocol/go-sdk", "internal/mcpserver agent tests"},
@@ -132,7 +133,8 @@ var owners = []struct{ dep, may string }{
 
 // testPackages serve only tests and measurements although their files do not
 // end in _test.go.
-const testPackages = "internal/store/storetest internal/jobs/jobstest internal/connect/connecttest internal/vault/vaulttest test/** bench bench/**"
+const testPackages = "internal/store/storetest internal/store/pgtest internal/jobs/jobstest internal/connect/connecttest internal/vault/vaulttest " +
+	"test/** bench bench/**"
 
 // ownClients may make an http.Client: httpx is the way out for upstream
 // traffic, and the others speak to a router, a model or a test server, never

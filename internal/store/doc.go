@@ -6,6 +6,6 @@
 // CodeNotFound, clashes of CodeConflict. Times are UTC with microsecond
 // precision. No driver type shows.
 //
-// sqlstore implements the port on SQLite; storetest is the suite that any
-// implementation must pass.
+// sqlstore implements the port on SQLite and PostgreSQL; storetest is the suite
+// that any implementation must pass, pgtest gives it databases.
 package store

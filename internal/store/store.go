@@ -19,7 +19,9 @@ type Store interface {
 	Close() error
 }
 
-// Tx is an open transaction.
+// Tx is an open transaction. A statement that fails, other than by finding
+// nothing, spoils it: InTx then fails even when f returns nil. To go on after a
+// clash, repeat InTx.
 type Tx interface {
 	Queries
 }

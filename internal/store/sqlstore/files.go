@@ -12,8 +12,7 @@ const fileColumns = `project_id, file_key, name, mime, toolkit, tool, size, sha2
 
 func fileNoun(key string) noun { return noun{name: "file", id: key, owner: "project"} }
 
-// AddFile implements store.Files. One statement weighs and adds, so that files
-// added at once cannot pass the quota together.
+// AddFile implements store.Tx: it weighs and adds.
 func (s *queries) AddFile(ctx context.Context, f domain.File, quota int64) (bool, error) {
 	touched, err := s.exec(ctx, fileNoun(f.Key), `INSERT INTO files (`+fileColumns+`)
 		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"embed"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,9 +15,6 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // openSQLite makes the file where there is none, brings its tables up to date
 // and gives the pools.
@@ -106,9 +102,9 @@ const (
 // migrate brings the tables up to date. Processes that start together race for
 // each step; the loser's step fails as a whole, and it looks again.
 func migrate(ctx context.Context, pool *sqlitePool, path string) error {
-	steps, err := fs.Sub(migrations, "migrations")
+	steps, err := migrationsFor(false)
 	if err != nil {
-		return domain.Internal("reading the migrations", err)
+		return err
 	}
 	deadline := time.Now().Add(migrateFor)
 	last := int64(-1)
@@ -146,8 +142,7 @@ func migrateOnce(ctx context.Context, pool *sqlitePool, steps fs.FS, path string
 		return -1, err
 	}
 	if current > target {
-		return current, domain.Errorf(domain.CodeUnsupported,
-			"the database %s was made by a newer Sluice (its version is %d, this program knows %d)", path, current, target).
+		return current, newerDatabase(path, current, target).
 			WithFix("Run the newer program, or set SLUICE_HOME to another directory.")
 	}
 	if current == target {

@@ -159,13 +159,13 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestOpenInOneProcessAtOnce(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "sluice.db")
+func TestOpenInOneProcessAtOnce(t *testing.T) { onBoth(t, testOpenInOneProcessAtOnce) }
+
+func testOpenInOneProcessAtOnce(t *testing.T, path string) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: path})
+			db, err := sqlstore.Open(t.Context(), at(path))
 			if err != nil {
 				t.Error(err)
 				return
@@ -256,9 +256,10 @@ func TestWritersWaitIsBounded(t *testing.T) {
 
 // A write whose caller leaves in the midst is either made and reported as made,
 // or not made: never made and reported as not.
-func TestCanceledWritesTellTheTruth(t *testing.T) {
-	t.Parallel()
-	db := open(t)
+func TestCanceledWritesTellTheTruth(t *testing.T) { onBoth(t, testCanceledWritesTellTheTruth) }
+
+func testCanceledWritesTellTheTruth(t *testing.T, path string) {
+	db := openAt(t, path)
 	if err := db.CreateProject(t.Context(), domain.Project{ID: "pr_1", Name: "x"}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +38,7 @@ func child(role, path string) error {
 	if role == "open" {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the parent lets all go at once
 	}
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: path})
+	db, err := sqlstore.Open(ctx, at(path))
 	if err != nil {
 		return err
 	}
@@ -72,9 +71,9 @@ func childProcess(t *testing.T, role, path string) *exec.Cmd {
 	return cmd
 }
 
-func TestProcessesStartTogether(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "home", "sluice.db")
+func TestProcessesStartTogether(t *testing.T) { onBoth(t, testProcessesStartTogether) }
+
+func testProcessesStartTogether(t *testing.T, path string) {
 	const processes = 5
 	var cmds []*exec.Cmd
 	var gates []io.Closer
@@ -106,9 +105,9 @@ func TestProcessesStartTogether(t *testing.T) {
 }
 
 // What a process was told is stored survives its kill.
-func TestKilledProcessLosesNothing(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "sluice.db")
+func TestKilledProcessLosesNothing(t *testing.T) { onBoth(t, testKilledProcessLosesNothing) }
+
+func testKilledProcessLosesNothing(t *testing.T, path string) {
 	cmd := childProcess(t, "write", path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -148,11 +147,11 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	}
 }
 
-// Two that share a file, as two processes do: each change builds on the last one
+// Two that share a database, as two processes do: each change builds on the last one
 // of either, and none fails for the other's sake.
-func TestTwoOnOneFile(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "sluice.db")
+func TestTwoOnOneDatabase(t *testing.T) { onBoth(t, testTwoOnOneDatabase) }
+
+func testTwoOnOneDatabase(t *testing.T, path string) {
 	stores := []*sqlstore.DB{openAt(t, path), openAt(t, path)}
 	ctx := t.Context()
 	if err := stores[0].CreateProject(ctx, domain.Project{ID: "pr_1", Name: "x"}); err != nil {

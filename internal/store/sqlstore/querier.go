@@ -32,6 +32,8 @@ type querier interface {
 type queries struct {
 	q querier
 	d *dialect
+	// broke hears of statements that failed; nil outside a transaction.
+	broke func(err error)
 }
 
 // exec runs a change of n.

@@ -168,7 +168,7 @@ func (p *sqlitePool) query(ctx context.Context, query string, args []any) (rows,
 }
 
 // begin opens a transaction on the writer.
-func (p *sqlitePool) begin(ctx context.Context) (*sqliteTx, error) {
+func (p *sqlitePool) begin(ctx context.Context) (transaction, error) {
 	if err := p.acquire(ctx); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"transaction commits", testTxCommit},
 		{"transaction rolls back", testTxRollback},
 		{"transaction panics", testTxPanic},
+		{"transaction spoiled", testTxSpoiled},
 		{"transaction canceled", testTxCanceled},
 		{"transactions at once", testTxRace},
 		{"writers and readers at once", testConcurrency},

@@ -205,3 +205,29 @@ func testReady(t *testing.T, s store.Store) {
 		t.Error("writes after Close")
 	}
 }
+
+// A statement that failed spoils its transaction, even when f hides it: one of
+// the databases could not commit it.
+func testTxSpoiled(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	before := snapshot(ctx, t, s, w.a)
+	err := s.InTx(ctx, func(tx store.Tx) error {
+		ok(t, tx.DeleteSession(ctx, w.a.project.ID, w.a.session.ID))
+		wantCode(t, tx.CreateAccount(ctx, w.a.account), domain.CodeConflict)
+		return nil
+	})
+	if err == nil {
+		t.Error("it committed")
+	}
+	same(t, before, snapshot(ctx, t, s, w.a))
+	// What is not there is an answer, and spoils nothing.
+	ok(t, s.InTx(ctx, func(tx store.Tx) error {
+		_, err := tx.Account(ctx, w.a.project.ID, "ca_none")
+		wantCode(t, err, domain.CodeNotFound)
+		wantCode(t, tx.DeleteSession(ctx, w.a.project.ID, "trs_none"), domain.CodeNotFound)
+		return tx.DeleteSession(ctx, w.a.project.ID, w.a.session.ID)
+	}))
+	_, err = s.Session(ctx, w.a.project.ID, w.a.session.ID)
+	wantCode(t, err, domain.CodeNotFound)
+}
