@@ -235,8 +235,13 @@ func pathReason(err error) error {
 	return err
 }
 
+// databaseOf names the database of a configuration.
+func databaseOf(cfg Config) sqlstore.Options {
+	return sqlstore.Options{URL: cfg.Database.Reveal(), Path: filepath.Join(cfg.Home, databaseFile)}
+}
+
 func (a *App) openDatabase(ctx context.Context) error {
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(a.opts.Config.Home, databaseFile)})
+	db, err := sqlstore.Open(ctx, databaseOf(a.opts.Config))
 	if err != nil {
 		return err
 	}
@@ -263,6 +268,7 @@ func (a *App) openVault(ctx context.Context) error {
 func (a *App) openFiles(ctx context.Context) (*files.Service, error) {
 	kept, err := files.New(files.Options{
 		Dir: filepath.Join(a.opts.Config.Home, filesDir), Store: a.db, Sealer: execute.NewSealer(a.vault),
+		InStore: a.opts.Config.Database != "", // other machines serve them too
 	})
 	if err != nil {
 		return nil, err

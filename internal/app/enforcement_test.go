@@ -6,14 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
 // What a session may not use is refused at every door, leaves its record there,
 // and never goes out, whatever hides it.
-func TestHiddenToolIsRefusedAtEveryDoor(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestHiddenToolIsRefusedAtEveryDoor(t *testing.T) { onBoth(t, testHiddenToolIsRefusedAtEveryDoor) }
+
+func testHiddenToolIsRefusedAtEveryDoor(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	db := r.database()
 	const tool = "CONFLUENCE_GET_SPACES"
 	multi := fmt.Sprintf(`{"tools":[{"tool_slug":%q,"arguments":{}}]}`, tool)

@@ -19,9 +19,10 @@ import (
 
 // TestFileWalk hands a file in, has tools read and make files through MCP and
 // REST, and gets what they made.
-func TestFileWalk(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, func(o *app.Options) { o.Toolkits = []*toolkit.Toolkit{connecttest.Paper()} })
+func TestFileWalk(t *testing.T) { onBoth(t, testFileWalk) }
+
+func testFileWalk(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, func(o *app.Options) { in(o); o.Toolkits = []*toolkit.Toolkit{connecttest.Paper()} })
 	ctx := t.Context()
 	c, err := client.New(client.Options{BaseURL: r.URL(), APIKey: r.key})
 	must(t, err)
@@ -81,9 +82,10 @@ func TestFileWalk(t *testing.T) {
 
 // TestAttachmentWalk carries a file from the application into Confluence and out
 // again, by the tools that users have.
-func TestAttachmentWalk(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestAttachmentWalk(t *testing.T) { onBoth(t, testAttachmentWalk) }
+
+func testAttachmentWalk(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	ctx := t.Context()
 	c, err := client.New(client.Options{BaseURL: r.URL(), APIKey: r.key})
 	must(t, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-run/sluice/internal/config"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/internal/store/pgtest"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/sandbox/confluence"
 )
@@ -308,15 +309,36 @@ func (r *router) dial(session, key, version string) (*mcp.ClientSession, error) 
 	}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 }
 
+// onBoth runs a test on each kind of database. in puts a router on a new one.
+func onBoth(t *testing.T, test func(t *testing.T, in func(*app.Options))) {
+	t.Helper()
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(*app.Options) {})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, onPostgres(t))
+	})
+}
+
+// onPostgres puts a router on a new PostgreSQL database.
+func onPostgres(t *testing.T) func(*app.Options) {
+	t.Helper()
+	address := config.Secret(pgtest.URL(t))
+	return func(o *app.Options) { o.Config.Database = address }
+}
+
 // database opens the router's database beside it.
 func (r *router) database() *sqlstore.DB {
 	r.t.Helper()
-	return openHome(r.t, r.cfg.Home)
+	return openDatabase(r.t, r.cfg)
 }
 
-func openHome(t *testing.T, home string) *sqlstore.DB {
+func openDatabase(t *testing.T, cfg app.Config) *sqlstore.DB {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: filepath.Join(home, "sluice.db")})
+	db, err := sqlstore.Open(t.Context(), sqlstore.Options{Path: filepath.Join(cfg.Home, "sluice.db"), URL: cfg.Database.Reveal()})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
@@ -348,7 +370,7 @@ func leaks(t *testing.T, where, text string, secrets ...string) {
 			t.Errorf("%s holds the secret %.8s…", where, s)
 		}
 	}
-	for _, s := range []string{"SELECT ", "INSERT ", "UPDATE ", "sqlite", "goroutine ", ".go:", "runtime error", "/internal/"} {
+	for _, s := range []string{"SELECT ", "INSERT ", "UPDATE ", "sqlite", "SQLSTATE", "goroutine ", ".go:", "runtime error", "/internal/"} {
 		if strings.Contains(text, s) {
 			t.Errorf("%s holds %q: %.300s", where, s, text)
 		}

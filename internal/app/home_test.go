@@ -114,9 +114,10 @@ func (r *router) revoke() error {
 }
 
 // A key that another process revokes fails within a second, on what is open too.
-func TestRevokedElsewhere(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestRevokedElsewhere(t *testing.T) { onBoth(t, testRevokedElsewhere) }
+
+func testRevokedElsewhere(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	id := r.session("ann", "")
 	ended := r.stream(id)
 	cs, err := r.dial(id, r.key, "2026-07-28")

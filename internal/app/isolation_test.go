@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/store"
@@ -84,9 +85,10 @@ func (r *router) tenants() []*tenant {
 }
 
 // Nobody's call runs with another's token, however many run at once.
-func TestCallsRunAsTheirUser(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestCallsRunAsTheirUser(t *testing.T) { onBoth(t, testCallsRunAsTheirUser) }
+
+func testCallsRunAsTheirUser(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	all := r.tenants()
 	seen := map[string]bool{}
 	for _, n := range all {
@@ -134,9 +136,10 @@ func TestCallsRunAsTheirUser(t *testing.T) {
 }
 
 // What another project has is not there.
-func TestProjectsDoNotMeet(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestProjectsDoNotMeet(t *testing.T) { onBoth(t, testProjectsDoNotMeet) }
+
+func testProjectsDoNotMeet(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	all := r.tenants()
 	mine, theirs := all[0], all[2]
 	transport := r.handshake(mine.session)

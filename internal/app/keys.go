@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/identity"
@@ -17,12 +16,12 @@ type Keys struct {
 	proj  domain.Project
 }
 
-// OpenKeys opens the home's keys.
+// OpenKeys opens the keys of the home, or of the database that cfg names.
 func OpenKeys(ctx context.Context, cfg Config) (*Keys, error) {
 	if err := makeHome(cfg.Home); err != nil {
 		return nil, err
 	}
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(cfg.Home, databaseFile)})
+	db, err := sqlstore.Open(ctx, databaseOf(cfg))
 	if err != nil {
 		return nil, err
 	}

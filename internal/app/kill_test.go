@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
@@ -37,10 +38,11 @@ func binary(t *testing.T) string {
 
 // serve runs the program until the returned command is killed, and gives what it
 // printed on its start.
-func serve(t *testing.T, program, home string) (cmd *exec.Cmd, url, key string) {
+func serve(t *testing.T, program, home string, env ...string) (cmd *exec.Cmd, url, key string) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), program, "serve", "--sandbox")
 	cmd.Env = []string{"SLUICE_HOME=" + home, "SLUICE_ADDR=127.0.0.1:0", "HOME=" + home, "PATH=" + os.Getenv("PATH"), "SLUICE_LOG_LEVEL=error"}
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	errs := &logBuffer{}
@@ -78,10 +80,13 @@ func (a *acknowledged) count() int {
 
 // What was acknowledged survives the program's being killed in the midst of
 // writing, and the home opens again.
-func TestKilledRouterLosesNothing(t *testing.T) {
-	t.Parallel()
-	program, home := binary(t), filepath.Join(t.TempDir(), "home")
-	cmd, url, key := serve(t, program, home)
+func TestKilledRouterLosesNothing(t *testing.T) { onBoth(t, testKilledRouterLosesNothing) }
+
+func testKilledRouterLosesNothing(t *testing.T, in func(*app.Options)) {
+	opts := app.Options{Config: app.Config{Home: filepath.Join(t.TempDir(), "home")}}
+	in(&opts)
+	program, home, database := binary(t), opts.Config.Home, "SLUICE_DATABASE="+opts.Config.Database.Reveal()
+	cmd, url, key := serve(t, program, home, database)
 	if key == "" {
 		t.Fatal("the first start printed no key")
 	}
@@ -139,11 +144,11 @@ func TestKilledRouterLosesNothing(t *testing.T) {
 	wg.Wait()
 	_ = cmd.Wait() // it was killed
 
-	cmd, url, again := serve(t, program, home)
+	cmd, url, again := serve(t, program, home, database)
 	if again != "" {
 		t.Error("the second start printed a key")
 	}
-	db := openHome(t, home)
+	db := openDatabase(t, opts.Config)
 	projects, err := db.ListProjects(t.Context())
 	if err != nil || len(projects) != 1 {
 		t.Fatalf("projects %v, %v", projects, err)
@@ -158,13 +163,8 @@ func TestKilledRouterLosesNothing(t *testing.T) {
 			t.Errorf("a record is lost: %+v, %v", e, err)
 		}
 	}
-	raw, err := sql.Open("sqlite", filepath.Join(home, "sluice.db"))
-	must(t, err)
-	defer raw.Close()
-	var verdict string
-	must(t, raw.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&verdict))
-	if verdict != "ok" {
-		t.Errorf("integrity: %s", verdict)
+	if opts.Config.Database == "" {
+		checkIntegrity(t, filepath.Join(home, "sluice.db"))
 	}
 	// It works on: the first start's key, the old sessions, and their user's
 	// account with a new identity in the new sandbox.
@@ -172,7 +172,6 @@ func TestKilledRouterLosesNothing(t *testing.T) {
 	if err != nil || out["error"] != nil {
 		t.Errorf("a call after the restart: %v, %v", out, err)
 	}
-	must(t, raw.Close())
 	must(t, db.Close())
 
 	// Told to end, it does so in order.
@@ -185,4 +184,16 @@ func TestKilledRouterLosesNothing(t *testing.T) {
 		t.Errorf("the database was not closed: %v", left)
 	}
 	t.Logf("%d sessions and %d records were acknowledged", len(done.sessions), len(done.logs))
+}
+
+func checkIntegrity(t *testing.T, path string) {
+	t.Helper()
+	raw, err := sql.Open("sqlite", path)
+	must(t, err)
+	defer raw.Close()
+	var verdict string
+	must(t, raw.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&verdict))
+	if verdict != "ok" {
+		t.Errorf("integrity: %s", verdict)
+	}
 }

@@ -22,9 +22,10 @@ import (
 	"github.com/sluice-run/sluice/sandbox/confluence"
 )
 
-func TestStartAndStop(t *testing.T) {
-	t.Parallel()
-	r := newApp(t, nil)
+func TestStartAndStop(t *testing.T) { onBoth(t, testStartAndStop) }
+
+func testStartAndStop(t *testing.T, in func(*app.Options)) {
+	r := newApp(t, in)
 	if r.Addr() != "" {
 		t.Errorf("address %q before the start", r.Addr())
 	}
@@ -63,9 +64,10 @@ func TestStopBeforeStart(t *testing.T) {
 
 // A stop lets calls finish on either door, and ends streams, which wait for
 // nothing.
-func TestStopDrains(t *testing.T) {
-	t.Parallel()
-	r := testApp(t, nil)
+func TestStopDrains(t *testing.T) { onBoth(t, testStopDrains) }
+
+func testStopDrains(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, in)
 	id := r.session("ann", "")
 	if res := r.execute(id, "CONFLUENCE_GET_CURRENT_USER", `{}`).result(t); !res.Successful {
 		t.Fatalf("%+v", res)
@@ -247,9 +249,10 @@ func TestGivenKeyEncryptionKey(t *testing.T) {
 
 // Two routers on one home are one: what one changes holds at the other from the
 // next request on.
-func TestTwoRoutersOnOneHome(t *testing.T) {
-	t.Parallel()
-	one := testApp(t, func(o *app.Options) { o.Config.Sandbox = false })
+func TestTwoRoutersOnOneHome(t *testing.T) { onBoth(t, testTwoRoutersOnOneHome) }
+
+func testTwoRoutersOnOneHome(t *testing.T, in func(*app.Options)) {
+	one := testApp(t, func(o *app.Options) { in(o); o.Config.Sandbox = false })
 	two := testApp(t, func(o *app.Options) { o.Config = one.cfg })
 	id := one.session("ann", "")
 	const tool = "CONFLUENCE_GET_SPACES"
@@ -316,12 +319,12 @@ func sameHome(t *testing.T, before map[string]string, home string) {
 }
 
 // process starts the program as another process on a home; go lets it begin.
-func process(t *testing.T, job string) (cmd *exec.Cmd, begin func(), out, errs *logBuffer) {
+func process(t *testing.T, job string, env ...string) (cmd *exec.Cmd, begin func(), out, errs *logBuffer) {
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
 	cmd = exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), childEnv+"="+job)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+job), env...)
 	out, errs = &logBuffer{}, &logBuffer{}
 	cmd.Stdout, cmd.Stderr = out, errs
 	in, err := cmd.StdinPipe()
@@ -384,7 +387,7 @@ func TestTwoProcessesStartAtOnce(t *testing.T) {
 	if printed != 1 {
 		t.Errorf("%d processes made a first key, want one", printed)
 	}
-	db := openHome(t, home)
+	db := openDatabase(t, app.Config{Home: home})
 	projects, err := db.ListProjects(t.Context())
 	if err != nil || len(projects) != 1 {
 		t.Errorf("projects %+v, %v", projects, err)

@@ -13,11 +13,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/config"
 )
 
 // childEnv makes the test binary another process of the program: "home" or
-// "home uid", to run as somebody else.
-const childEnv = "APP_TEST_CHILD"
+// "home uid", to run as somebody else. databaseEnv and sealEnv are its database
+// and key-encryption key, when it is not to use those of the home.
+const (
+	childEnv    = "APP_TEST_CHILD"
+	databaseEnv = "APP_TEST_DATABASE"
+	sealEnv     = "APP_TEST_SEAL"
+)
 
 func TestMain(m *testing.M) {
 	if job := os.Getenv(childEnv); job != "" {
@@ -55,6 +61,7 @@ func child(job string) error {
 	ctx := context.Background()
 	cfg := testConfig(home)
 	cfg.APIKey, cfg.Sandbox = "", false
+	cfg.Database, cfg.KeyEncryptionKey = config.Secret(os.Getenv(databaseEnv)), config.Secret(os.Getenv(sealEnv))
 	a, err := app.New(ctx, app.Options{Config: cfg, LogOutput: io.Discard})
 	if err != nil {
 		return err

@@ -36,6 +36,11 @@ type Config struct {
 	KeyEncryptionKey     Secret `yaml:"key_encryption_key" env:"KEY_ENCRYPTION_KEY"`
 	KeyEncryptionKeyFile string `yaml:"key_encryption_key_file" env:"KEY_ENCRYPTION_KEY_FILE"`
 
+	// Database is the address of a PostgreSQL database, postgres://…, which may
+	// hold a password. Empty means a SQLite file in Home.
+	Database     Secret `yaml:"database" env:"DATABASE"`
+	DatabaseFile string `yaml:"database_file" env:"DATABASE_FILE"`
+
 	// Sandbox also serves the embedded Confluence.
 	Sandbox bool `yaml:"sandbox" env:"SANDBOX"`
 	// UpstreamAllow are address ranges that upstream calls may reach although

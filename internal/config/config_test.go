@@ -207,6 +207,10 @@ func TestLoadRefuses(t *testing.T) {
 			env:   map[string]string{"SLUICE_KEY_ENCRYPTION_KEY": topSecret, "SLUICE_KEY_ENCRYPTION_KEY_FILE": full},
 			field: "key_encryption_key", says: []string{"both set"},
 		},
+		"both databases": {
+			env:   map[string]string{"SLUICE_DATABASE": "postgres://" + topSecret, "SLUICE_DATABASE_FILE": full},
+			field: "database", says: []string{"both set"},
+		},
 		"secret's file missing": {env: map[string]string{"SLUICE_API_KEY_FILE": dir + "/none"}, field: "api_key_file", says: []string{"cannot be read", "SLUICE_API_KEY_FILE"}},
 		"secret's file empty":   {env: map[string]string{"SLUICE_API_KEY_FILE": empty}, field: "api_key_file", says: []string{"is empty"}},
 		"bool in environment":   {env: map[string]string{"SLUICE_SANDBOX": topSecret}, field: "sandbox", says: []string{"SLUICE_SANDBOX", "true or false"}},
@@ -268,6 +272,7 @@ func TestValidate(t *testing.T) {
 		"beyond, permitted":  func(c *config.Config) { c.Addr, c.AllowInsecureListen = "0.0.0.0:80", true },
 		"public URL":         func(c *config.Config) { c.PublicURL = "https://sluice.example.com:8443/" },
 		"collector":          func(c *config.Config) { c.OTLPEndpoint = "http://127.0.0.1:4318" },
+		"PostgreSQL":         func(c *config.Config) { c.Database = "postgres://u:" + topSecret + "@h/x" },
 		"json and debugging": func(c *config.Config) { c.LogFormat, c.LogLevel = "json", "debug" },
 	}
 	for name, change := range good {
@@ -297,6 +302,8 @@ func TestValidate(t *testing.T) {
 		"public scheme":       {func(c *config.Config) { c.PublicURL = "sluice.example.com" }, "public_url", "origin alone"},
 		"short key":           {func(c *config.Config) { c.APIKey = "short" }, "api_key", "5 characters"},
 		"key with a space":    {func(c *config.Config) { c.APIKey = config.Secret(topSecret + " x") }, "api_key", "printable ASCII"},
+		"another database":    {func(c *config.Config) { c.Database = "mysql://u:" + topSecret + "@h/x" }, "database", "postgres://"},
+		"database by a path":  {func(c *config.Config) { c.Database = "/var/" + topSecret + ".db" }, "database", "or nothing for SQLite"},
 		"all proxies trusted": {func(c *config.Config) { c.TrustedProxies = prefixes("0.0.0.0/0") }, "trusted_proxies", "every address"},
 		"all upstreams open":  {func(c *config.Config) { c.UpstreamAllow = prefixes("::/0") }, "upstream_allow", "every address"},
 		"no bodies":           {func(c *config.Config) { c.MaxBodyBytes = 0 }, "max_body_bytes", "out of range"},
@@ -342,7 +349,7 @@ func TestFaultsNameTheSource(t *testing.T) {
 func TestSecretNeverShows(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.APIKey, c.KeyEncryptionKey = topSecret, topSecret
+	c.APIKey, c.KeyEncryptionKey, c.Database = topSecret, topSecret, "postgres://u:"+topSecret+"@h/x"
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", c.APIKey, "config", c)
 	asJSON, err := json.Marshal(c)

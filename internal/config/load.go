@@ -224,6 +224,7 @@ func secrets() []secret {
 	return []secret{
 		{"api_key", func(c *Config) *Secret { return &c.APIKey }, func(c *Config) *string { return &c.APIKeyFile }},
 		{"key_encryption_key", func(c *Config) *Secret { return &c.KeyEncryptionKey }, func(c *Config) *string { return &c.KeyEncryptionKeyFile }},
+		{"database", func(c *Config) *Secret { return &c.Database }, func(c *Config) *string { return &c.DatabaseFile }},
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *Config) Validate() error {
 		c.checkListen(),
 		c.checkPublicURL(),
 		c.checkSecrets(),
+		c.checkDatabase(),
 		c.checkRanges(),
 		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
@@ -119,6 +120,15 @@ func (c *Config) checkSecrets() error {
 		return c.fault("api_key", "it has a character that a header cannot carry: expected printable ASCII without spaces")
 	}
 	return nil
+}
+
+// checkDatabase does not echo: the address may hold a password.
+func (c *Config) checkDatabase() error {
+	address := c.Database.Reveal()
+	if address == "" || strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+		return nil
+	}
+	return c.fault("database", "expected the address of a PostgreSQL database, postgres://user:password@host:5432/name, or nothing for SQLite in the home")
 }
 
 func (c *Config) checkRanges() error {

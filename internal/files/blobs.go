@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
 )
 
 // blobs is the directory of contents: dir/ab/abcd… by SHA-256, and dir/tmp for
@@ -31,7 +32,6 @@ func (b blobs) path(sum [32]byte) string {
 
 // arrived is content in a temporary file.
 type arrived struct {
-	blobs  blobs
 	temp   string
 	size   int64
 	sha256 [32]byte
@@ -77,7 +77,7 @@ func (b blobs) take(ctx context.Context, r io.Reader, limit int64) (_ *arrived, 
 	if err != nil {
 		return nil, diskError(err)
 	}
-	a := &arrived{blobs: b, temp: f.Name()}
+	a := &arrived{temp: f.Name()}
 	defer func() {
 		_ = f.Close() // after a failure; a success has closed it
 		if err != nil {
@@ -106,11 +106,11 @@ func (b blobs) take(ctx context.Context, r io.Reader, limit int64) (_ *arrived, 
 // place moves the content to where its hash says. The same content may be there
 // already: it is replaced by itself, in one step, under its readers. It may be
 // called again.
-func (a *arrived) place() error {
+func (b blobs) place(_ context.Context, _ store.Tx, a *arrived) error {
 	if a.placed {
 		return nil
 	}
-	at := a.blobs.path(a.sha256)
+	at := b.path(a.sha256)
 	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 		return diskError(err)
 	}
@@ -140,8 +140,8 @@ func syncDir(dir string) error {
 	return nil
 }
 
-func (b blobs) open(sum [32]byte) (*os.File, error) {
-	f, err := os.Open(b.path(sum))
+func (b blobs) open(_ context.Context, of domain.File) (io.ReadSeekCloser, error) {
+	f, err := os.Open(b.path(of.SHA256))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (b blobs) open(sum [32]byte) (*os.File, error) {
 	return f, nil
 }
 
-func (b blobs) remove(sum [32]byte) error {
+func (b blobs) remove(_ context.Context, _ store.Tx, sum [32]byte) error {
 	if err := os.Remove(b.path(sum)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return diskError(err)
 	}

@@ -15,9 +15,12 @@ import (
 // Options configures a Service. Dir, Store and Sealer are required.
 type Options struct {
 	// Dir holds the contents; it is made when missing, for its owner alone.
-	Dir    string
-	Store  Store
-	Sealer Sealer
+	Dir   string
+	Store Store
+	// InStore keeps contents in Store, where other machines find them too; Dir
+	// then holds only what is still arriving.
+	InStore bool
+	Sealer  Sealer
 	// MaxFile bounds one file in bytes; 25 MiB when 0.
 	MaxFile int64
 	// Quota bounds what the files of one project have in bytes together; 1 GiB
@@ -31,6 +34,7 @@ type Options struct {
 // Store is what a Service needs of the database.
 type Store interface {
 	store.Files
+	store.FileChunks
 	InTx(ctx context.Context, f func(tx store.Tx) error) error
 }
 
@@ -54,7 +58,22 @@ const (
 // one home too.
 type Service struct {
 	opts  Options
-	blobs blobs
+	blobs contents
+}
+
+// contents keeps bytes by their SHA-256.
+type contents interface {
+	// take reads r, at most limit bytes, to somewhere from where place can put it.
+	take(ctx context.Context, r io.Reader, limit int64) (*arrived, error)
+	// place is called in the transaction that makes the content known; it may be
+	// called again in another.
+	place(ctx context.Context, tx store.Tx, a *arrived) error
+	// open fails with fs.ErrNotExist when the content is not there.
+	open(ctx context.Context, f domain.File) (io.ReadSeekCloser, error)
+	remove(ctx context.Context, tx store.Tx, sum [32]byte) error
+	// each calls visit for contents that may belong to nobody, and clears away what
+	// was arriving for longer than age.
+	each(age time.Duration, visit func(sum [32]byte) error) error
 }
 
 // New makes a Service. It touches no disk.
@@ -74,7 +93,11 @@ func New(opts Options) (*Service, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Service{opts: opts, blobs: blobs{dir: opts.Dir}}, nil
+	s := &Service{opts: opts, blobs: blobs{dir: opts.Dir}}
+	if opts.InStore {
+		s.blobs = chunks{arriving: blobs{dir: opts.Dir}, store: opts.Store}
+	}
+	return s, nil
 }
 
 // MaxFile is the most bytes that a file may have.
@@ -125,7 +148,7 @@ func (s *Service) put(ctx context.Context, projectID, key string, m Meta, r io.R
 		if kept, err = s.add(ctx, tx, f); err != nil {
 			return err
 		}
-		return content.place()
+		return s.blobs.place(ctx, tx, content)
 	})
 	if err != nil {
 		return domain.File{}, err
@@ -175,7 +198,7 @@ func (s *Service) Open(ctx context.Context, projectID, key string) (*Content, er
 		}
 		return nil, gone("the file has expired")
 	}
-	content, err := s.blobs.open(f.SHA256)
+	content, err := s.blobs.open(ctx, f)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, gone("the content of the file is lost")
 	}
@@ -204,7 +227,7 @@ func (s *Service) Prune(ctx context.Context) error {
 			return err
 		}
 		for _, sum := range free {
-			if err := s.blobs.remove(sum); err != nil {
+			if err := s.blobs.remove(ctx, tx, sum); err != nil {
 				return err
 			}
 		}
@@ -229,7 +252,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 			if err != nil || used {
 				return err
 			}
-			return s.blobs.remove(sum)
+			return s.blobs.remove(ctx, tx, sum)
 		})
 	})
 	var known *domain.Error

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/internal/store/pgtest"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/vault"
 )
@@ -39,25 +40,47 @@ type world struct {
 	*files.Service
 	t    *testing.T
 	opts files.Options
+	db   *sqlstore.DB
 	dir  string
 	now  time.Time
 }
 
+// onBoth runs a test with contents in a directory and with contents in the
+// store, on PostgreSQL.
+func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("directory", func(t *testing.T) {
+		t.Parallel()
+		test(t, newWorld(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, makeWorld(t, sqlstore.Options{URL: pgtest.URL(t)}))
+	})
+}
+
+// newWorld is a world on a directory.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return makeWorld(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "sluice.db")})
+}
+
+func makeWorld(t *testing.T, where sqlstore.Options) *world {
+	t.Helper()
 	ctx, home := t.Context(), t.TempDir()
-	db, err := sqlstore.Open(ctx, sqlstore.Options{Path: filepath.Join(home, "sluice.db")})
+	db, err := sqlstore.Open(ctx, where)
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	v, err := vault.Open(ctx, vault.Options{Keys: vault.FileKey(filepath.Join(home, "key")), Load: db.LoadKeyset, Save: db.SaveKeyset})
 	must(t, err)
-	w := &world{t: t, dir: filepath.Join(home, "files"), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w := &world{t: t, db: db, dir: filepath.Join(home, "files"), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	for _, id := range []string{mine, theirs} {
 		must(t, db.CreateProject(ctx, domain.Project{ID: id, Name: id, CreatedAt: w.now}))
 	}
 	w.opts = files.Options{
 		Dir: w.dir, Store: db, Sealer: execute.NewSealer(v), MaxFile: limit, Quota: 3 * limit, TTL: time.Hour,
-		Now: func() time.Time { return w.now },
+		Now: func() time.Time { return w.now }, InStore: where.URL != "",
 	}
 	w.Service, err = files.New(w.opts)
 	must(t, err)
@@ -109,9 +132,20 @@ func (w *world) onDisk() map[string]int64 {
 	return found
 }
 
-func (w *world) wantDisk(n int) {
+// wantContents checks how many contents are kept, wherever, and that nothing is
+// left of what was arriving.
+func (w *world) wantContents(n int) {
 	w.t.Helper()
-	if got := w.onDisk(); len(got) != n {
+	got := w.onDisk()
+	if w.opts.InStore {
+		var inStore int
+		must(w.t, w.db.Postgres().QueryRow(w.t.Context(), `SELECT count(DISTINCT sha256) FROM file_chunks`).Scan(&inStore))
+		if inStore != n || len(got) != 0 {
+			w.t.Errorf("%d contents are in the store, want %d; on disk there are %v", inStore, n, got)
+		}
+		return
+	}
+	if len(got) != n {
 		w.t.Errorf("%d files lie in the directory, want %d: %v", len(got), n, got)
 	}
 }
@@ -123,9 +157,9 @@ func wantCode(t *testing.T, err error, want domain.Code) {
 	}
 }
 
-func TestPutAndOpen(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestPutAndOpen(t *testing.T) { onBoth(t, testPutAndOpen) }
+
+func testPutAndOpen(t *testing.T, w *world) {
 	f := w.put("report.txt", "hello")
 	if f.Size != 5 || f.MD5 != sum("hello") || f.Name != "report.txt" || f.MIME != "text/plain" || !f.ExpiresAt.Equal(w.now.Add(time.Hour)) {
 		t.Errorf("put: %+v", f)
@@ -137,7 +171,7 @@ func TestPutAndOpen(t *testing.T) {
 	if again.Key == f.Key {
 		t.Error("two files have one key")
 	}
-	w.wantDisk(1)
+	w.wantContents(1)
 	if got, err := w.read(mine, again.Key); err != nil || got != "hello" {
 		t.Errorf("the copy: %q, %v", got, err)
 	}
@@ -157,9 +191,9 @@ func TestPutAndOpen(t *testing.T) {
 	}))
 }
 
-func TestProjectsAreApart(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestProjectsAreApart(t *testing.T) { onBoth(t, testProjectsAreApart) }
+
+func testProjectsAreApart(t *testing.T, w *world) {
 	f := w.put("a", "secret")
 	for _, project := range []string{theirs, "", "pr_none"} {
 		_, err := w.read(project, f.Key)
@@ -175,16 +209,16 @@ func TestProjectsAreApart(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestLimits(t *testing.T) { onBoth(t, testLimits) }
+
+func testLimits(t *testing.T, w *world) {
 	put := func(n int) error {
 		_, err := w.Put(t.Context(), mine, files.Meta{}, bytes.NewReader(bytes.Repeat([]byte{byte(n)}, n)))
 		return err
 	}
 	must(t, put(limit))
 	wantCode(t, put(limit+1), domain.CodeTooLarge)
-	w.wantDisk(1)
+	w.wantContents(1)
 	must(t, put(limit-1))
 	must(t, put(limit-2))
 	err := put(4) // 2997 + 4 > 3000
@@ -192,16 +226,16 @@ func TestLimits(t *testing.T) {
 	if !strings.Contains(err.Error(), "together") {
 		t.Errorf("the quota is not named: %v", err)
 	}
-	w.wantDisk(3)
+	w.wantContents(3)
 	must(t, put(3))
 	w.now = w.now.Add(time.Hour) // all expire
 	must(t, put(limit))
-	w.wantDisk(1)
+	w.wantContents(1)
 }
 
-func TestFailuresKeepNothing(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestFailuresKeepNothing(t *testing.T) { onBoth(t, testFailuresKeepNothing) }
+
+func testFailuresKeepNothing(t *testing.T, w *world) {
 	cut := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("hello"))) // fails at the second read
 	_, err := w.Put(t.Context(), mine, files.Meta{}, cut)
 	var broken *files.ReadError
@@ -219,7 +253,7 @@ func TestFailuresKeepNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that went away: %v", err)
 	}
-	w.wantDisk(0)
+	w.wantContents(0)
 	if _, total, err := w.List(t.Context(), mine, "", "", store.Page{}); err != nil || total != 0 {
 		t.Errorf("%d files are left, %v", total, err)
 	}
@@ -236,9 +270,9 @@ func sum(s string) string {
 	return hex.EncodeToString(h[:])
 }
 
-func TestExpiry(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestExpiry(t *testing.T) { onBoth(t, testExpiry) }
+
+func testExpiry(t *testing.T, w *world) {
 	old := w.put("old", "old")
 	shared := w.put("shared 1", "shared")
 	w.now = w.now.Add(30 * time.Minute)
@@ -252,7 +286,7 @@ func TestExpiry(t *testing.T) {
 		_, err := w.read(mine, f.Key)
 		wantCode(t, err, domain.CodeNotFound)
 	}
-	w.wantDisk(1) // the content that another file has stays
+	w.wantContents(1) // the content that another file has stays
 	if got, err := w.read(mine, younger.Key); err != nil || got != "shared" {
 		t.Errorf("the younger file: %q, %v", got, err)
 	}
@@ -261,12 +295,12 @@ func TestExpiry(t *testing.T) {
 	}
 	w.now = w.now.Add(time.Hour)
 	must(t, w.Prune(t.Context()))
-	w.wantDisk(0)
+	w.wantContents(0)
 }
 
-func TestSameContentAtOnce(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestSameContentAtOnce(t *testing.T) { onBoth(t, testSameContentAtOnce) }
+
+func testSameContentAtOnce(t *testing.T, w *world) {
 	var wg sync.WaitGroup
 	keys := make([]string, 16)
 	for i := range keys {
@@ -284,13 +318,13 @@ func TestSameContentAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	w.wantDisk(1)
+	w.wantContents(1)
 }
 
 // What expires while the same content is put again must not take it away.
-func TestPutAgainstPrune(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+func TestPutAgainstPrune(t *testing.T) { onBoth(t, testPutAgainstPrune) }
+
+func testPutAgainstPrune(t *testing.T, w *world) {
 	other, err := files.New(w.opts) // another process on the home
 	must(t, err)
 	for range 20 {
@@ -391,4 +425,48 @@ func TestOptionsAreRequired(t *testing.T) {
 	if _, err := files.New(files.Options{}); err == nil {
 		t.Error("New takes empty options")
 	}
+}
+
+// A file of several pieces comes back as it was, from any place on.
+func TestLongFile(t *testing.T) { onBoth(t, testLongFile) }
+
+func testLongFile(t *testing.T, w *world) {
+	const piece = 256 << 10
+	w.opts.MaxFile, w.opts.Quota = 4*piece, 20*piece
+	long, err := files.New(w.opts)
+	must(t, err)
+	for _, size := range []int{1, piece - 1, piece, piece + 1, 3 * piece, 3*piece + 17} {
+		want := make([]byte, size)
+		for i := range want {
+			want[i] = byte(i * 31 >> 3)
+		}
+		f, err := long.Put(t.Context(), mine, files.Meta{Name: "long"}, bytes.NewReader(want))
+		must(t, err)
+		c, err := long.Open(t.Context(), mine, f.Key)
+		must(t, err)
+		if err := iotest.TestReader(struct{ io.ReadSeeker }{c}, want); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		must(t, c.Close())
+	}
+}
+
+// Several that keep the same long content at once end with one of it.
+func TestSameLongContentAtOnce(t *testing.T) { onBoth(t, testSameLongContentAtOnce) }
+
+func testSameLongContentAtOnce(t *testing.T, w *world) {
+	w.opts.MaxFile, w.opts.Quota = 1<<20, 10<<20
+	long, err := files.New(w.opts)
+	must(t, err)
+	content := strings.Repeat("0123456789abcdef", 40_000)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if _, err := long.Put(t.Context(), mine, files.Meta{}, strings.NewReader(content)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	w.wantContents(1)
 }

@@ -16,7 +16,7 @@ func TestUpload(t *testing.T) {
 	ctx := t.Context()
 	key, token, err := w.AllowUpload(ctx, mine, files.Meta{Name: "../a.txt", MIME: "text/plain", Toolkit: "notes", Tool: "NOTES_ADD", MD5: sum("hello")})
 	must(t, err)
-	w.wantDisk(0)
+	w.wantContents(0)
 	_, err = w.read(mine, key)
 	wantCode(t, err, domain.CodeNotFound)
 	_, err = w.Upload(ctx, token, 5, strings.NewReader("other"))

@@ -42,6 +42,7 @@ type Queries interface {
 	Sessions
 	Executions
 	Files
+	FileChunks
 	Keyset
 }
 
@@ -192,7 +193,8 @@ type FileFilter struct {
 	At time.Time
 }
 
-// Files keeps what is known of files. Their content is not here.
+// Files keeps what is known of files. Their content is in FileChunks or
+// elsewhere.
 type Files interface {
 	// AddFile keeps f unless the project's files, expired ones too, would then
 	// have more than quota bytes together; it says whether it did. It fails with
@@ -208,6 +210,16 @@ type Files interface {
 	DropExpiredFiles(ctx context.Context, at time.Time, limit int) ([][32]byte, error)
 	// FileContentUsed says whether a file of any project has the content.
 	FileContentUsed(ctx context.Context, sha256 [32]byte) (bool, error)
+}
+
+// FileChunks keeps contents of files by their hash, in pieces numbered from 0.
+type FileChunks interface {
+	// PutFileChunk keeps a piece; one that is there already stays.
+	PutFileChunk(ctx context.Context, sha256 [32]byte, piece int, data []byte) error
+	// FileChunk gives a piece, or fails with CodeNotFound.
+	FileChunk(ctx context.Context, sha256 [32]byte, piece int) ([]byte, error)
+	// DropFileChunks removes all pieces of a content; there may be none.
+	DropFileChunks(ctx context.Context, sha256 [32]byte) error
 }
 
 // Keyset keeps the vault's sealed keyset, of which there is one.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -136,4 +137,29 @@ func testExpiredFiles(t *testing.T, s store.Store) {
 	if must(s.FileContentUsed(ctx, hash("shared")))(t) {
 		t.Error("the content counts as used")
 	}
+}
+
+func testFileChunks(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	one, other := hash("one"), hash("other")
+	big := bytes.Repeat([]byte{0, 1, 0xff}, 200_000)
+	ok(t, s.PutFileChunk(ctx, one, 0, big))
+	ok(t, s.PutFileChunk(ctx, one, 1, []byte("end")))
+	ok(t, s.PutFileChunk(ctx, one, 1, []byte("again"))) // stays as it was
+	ok(t, s.PutFileChunk(ctx, other, 0, nil))
+	for piece, want := range [][]byte{big, []byte("end")} {
+		if got := must(s.FileChunk(ctx, one, piece))(t); !bytes.Equal(got, want) {
+			t.Errorf("piece %d has %d bytes, want %d", piece, len(got), len(want))
+		}
+	}
+	if got := must(s.FileChunk(ctx, other, 0))(t); len(got) != 0 {
+		t.Errorf("the empty piece has %d bytes", len(got))
+	}
+	ok(t, s.DropFileChunks(ctx, one))
+	ok(t, s.DropFileChunks(ctx, one)) // again
+	for piece := range 3 {
+		_, err := s.FileChunk(ctx, one, piece)
+		wantCode(t, err, domain.CodeNotFound)
+	}
+	must(s.FileChunk(ctx, other, 0))(t)
 }

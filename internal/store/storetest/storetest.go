@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
+		{"file chunks", testFileChunks},
 		{"keyset", testKeyset},
 		{"keyset race", testKeysetRace},
 		{"keyset compare and swap", testSwapKeyset},
