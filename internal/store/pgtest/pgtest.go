@@ -122,7 +122,7 @@ func start() (_ *running, err error) {
 	}
 	data := filepath.Join(dir, "data")
 	run := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(name, args...)
+		cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // of binary and start; it outlives the test
 		cmd.Dir, cmd.SysProcAttr = dir, as
 		return cmd
 	}

@@ -119,7 +119,7 @@ func (db *DB) InTx(ctx context.Context, f func(tx store.Tx) error) error {
 // pause waits for up to the given time, so that those who lost to each other do
 // not meet again.
 func pause(ctx context.Context, most time.Duration) error {
-	t := time.NewTimer(rand.N(most)) //nolint:gosec // spreads, hides nothing
+	t := time.NewTimer(rand.N(most))
 	defer t.Stop()
 	select {
 	case <-t.C:
