@@ -4,13 +4,25 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // subject is who a permission or a restriction names.
 type subject struct {
-	kind string // user | group
-	id   string // account id or group id
+	kind string // user | group | class
+	id   string // account id, group id or name of the class
 }
+
+// kindClass is the kind of a subject that stands for everybody of a sort.
+const (
+	kindClass      = "class"
+	classAnonymous = "anonymous-users"
+	classEverybody = "authenticated-users"
+	classLicensed  = "all-licensed-users"
+	classAdmins    = "all-product-admins"
+)
+
+var accessClasses = []string{classAnonymous, classEverybody, classLicensed, classAdmins}
 
 // spaceGrant is one permission of a space.
 type spaceGrant struct {
@@ -47,6 +59,10 @@ type access struct {
 	audit     []auditRecord     // the oldest first
 	retained  auditRetention
 	nextGrant int64
+
+	adminKeys   map[string]time.Time // account id → until when
+	customRoles []spaceRole
+	transitionState
 }
 
 func newAccess() access {
@@ -76,6 +92,15 @@ func (a *access) enrol(u User) {
 // is says whether an account is the subject or belongs to it. Whoever reads the
 // HTML pages without an account counts as an ordinary user.
 func (a *access) is(account string, s subject) bool {
+	if s.kind == kindClass {
+		switch s.id {
+		case classAnonymous:
+			return true
+		case classAdmins:
+			return a.isAdmin(account)
+		}
+		return account != ""
+	}
 	if s.kind != "group" {
 		return s.id == account && account != ""
 	}

@@ -2,6 +2,7 @@ package confluence
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"html/template"
@@ -245,7 +246,7 @@ func (s *Sandbox) Consent(authorizeURL string, c Consent) (string, error) {
 // browse sends a request through the sandbox's own handler.
 func (s *Sandbox) browse(method, path string, form url.Values) *recorder {
 	rec := &recorder{header: http.Header{}, status: http.StatusOK}
-	r, err := http.NewRequest(method, cmp.Or(s.opts.BaseURL, "http://sandbox")+path, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(context.Background(), method, cmp.Or(s.opts.BaseURL, "http://sandbox")+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		rec.status = http.StatusBadRequest
 		_, _ = io.WriteString(rec, err.Error())

@@ -12,8 +12,12 @@ func convertRoutes() map[string]endpoint {
 		"GET /contentbody/convert/async/{id}":        (*call).convertedBody,
 		"POST /contentbody/convert/async/bulk/tasks": (*call).convertBodies,
 		"GET /contentbody/convert/async/bulk/tasks":  (*call).convertedBodies,
-		"POST /contentbody/convert/{to}":             gone, // the synchronous call left the API for good
 	}
+}
+
+// v1ConvertRoutes convert at once; they left the v1 document.
+func v1ConvertRoutes() map[string]endpoint {
+	return map[string]endpoint{"POST /contentbody/convert/{to}": (*call).convertNow}
 }
 
 // conversion is a body rendered in the background; the rendering is done at once.
@@ -57,8 +61,18 @@ func (c *call) convert(in convertIn) (any, *apiError) {
 	if in.To != "export_view" {
 		return nil, badRequest("A body cannot be converted to '%s'. The only conversion is to export_view", in.To)
 	}
+	doc, x, err := c.convertible(in)
+	if err != nil {
+		return nil, err
+	}
+	return c.keepConversion(body.View(doc, c.links(x)), in.To), nil
+}
+
+// convertible reads the body of a request, and the content that its links are
+// understood in. The lock is held.
+func (c *call) convertible(in convertIn) (*body.Node, *content, *apiError) {
 	if in.Body.Value == nil {
-		return nil, badRequest("value must be specified")
+		return nil, nil, badRequest("value must be specified")
 	}
 	rep := in.Body.Representation
 	if rep == "editor" || rep == "editor2" {
@@ -66,26 +80,31 @@ func (c *call) convert(in convertIn) (any, *apiError) {
 	}
 	b, err := (&bodyIn{Representation: rep, Value: *in.Body.Value, given: true}).intake("convert")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	x := &content{typ: typePage}
 	if in.ContentID != "" {
 		if x, err = c.anyContent(parseRef(in.ContentID)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	} else if in.SpaceKey != "" {
 		sp := c.st.spaceOf(in.SpaceKey)
 		if sp == nil || !c.st.spaceVisible(sp, c.me) {
-			return nil, notFound("No space found with key : %s", in.SpaceKey)
+			return nil, nil, notFound("No space found with key : %s", in.SpaceKey)
 		}
 		x.spaceID = sp.id
 	}
+	return b.doc, x, nil
+}
+
+// keepConversion keeps a rendered body and answers where to ask for it.
+func (c *call) keepConversion(value, to string) v1AsyncID {
 	if c.st.conversions == nil || len(c.st.conversions) >= maxConversions {
 		c.st.conversions = map[string]conversion{}
 	}
 	id := uuidOf("conversion/" + itoa(c.st.newMedia()) + c.now().String())
-	c.st.conversions[id] = conversion{value: body.View(b.doc, c.links(x)), to: in.To, at: c.now()}
-	return v1AsyncID{ID: id}, nil
+	c.st.conversions[id] = conversion{value: value, to: to, at: c.now()}
+	return v1AsyncID{ID: id}
 }
 
 type v1Converted struct {

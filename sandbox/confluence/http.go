@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -137,6 +138,7 @@ func (c *call) authenticate() *apiError {
 		c.me = nobody
 	}
 	if c.me != nil {
+		c.useAdminKey()
 		return nil
 	}
 	if c.v1 {
@@ -175,6 +177,13 @@ func (c *call) answer(out any, err *apiError) {
 			status = http.StatusNoContent
 		}
 		c.w.WriteHeader(status)
+		return
+	}
+	if f, ok := out.(rawFile); ok {
+		h.Set("Content-Type", f.typ)
+		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
+		c.w.WriteHeader(status)
+		_, _ = c.w.Write(f.data)
 		return
 	}
 	buf, _ := buffers.Get().(*bytes.Buffer)

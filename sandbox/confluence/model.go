@@ -54,7 +54,10 @@ type content struct {
 	limits      map[string][]subject // restrictions: operation → who alone may
 	appType     string               // custom content: the type that its app gave it
 	raw         bool                 // custom content: the body is not markup
+	level       string               // id of its classification level
 	index       indexed              `dump:"-"`
+
+	stateOf
 }
 
 // ref is the content's id as the API writes it.
@@ -119,11 +122,15 @@ type space struct {
 	private    bool
 	grants     []spaceGrant
 	labels     []int64
+	level      string // id of the classification level that its contents have unless they have their own
+
+	spaceSettings
 }
 
 type user struct {
 	User
 	service  bool // a service account
+	seesAll  bool `dump:"-"` // for a request: see useAdminKey
 	timeZone string
 	loc      *time.Location `dump:"-"`
 }
@@ -152,6 +159,9 @@ type store struct {
 	props       map[int64][]*property // content or space id → its properties, in order of making
 	templates   map[int64]*pageTemplate
 	conversions map[string]conversion `dump:"-"` // by id, for a while
+	states      []customState
+	look        look
+	userProps   map[string]map[string]userProperty // by account id and key
 
 	access
 

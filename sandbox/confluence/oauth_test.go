@@ -144,7 +144,9 @@ func TestRevokingOneApp(t *testing.T) {
 		return tokens
 	}
 	ours, theirs := token(o.app.ClientID), token(other.ClientID)
-	works := func(x confluence.Tokens) int { return o.gateway("GET", "/wiki/api/v2/spaces", x.AccessToken, "").status }
+	works := func(x confluence.Tokens) int {
+		return o.gateway("GET", "/wiki/api/v2/spaces", x.AccessToken, "").status
+	}
 	if n := o.RevokeGrant(o.app.ClientID, o.me.AccountID); n != 1 {
 		t.Errorf("revoked %d grants", n)
 	}
@@ -201,7 +203,13 @@ func TestFaultsOfTheTokenEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh := func() (*http.Response, error) {
-		res, err := http.PostForm(srv.URL+"/oauth/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret}, "refresh_token": {tokens.RefreshToken}})
+		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret}, "refresh_token": {tokens.RefreshToken}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/oauth/token", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := http.DefaultClient.Do(req)
 		if err == nil {
 			res.Body.Close()
 		}

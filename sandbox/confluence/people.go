@@ -335,10 +335,8 @@ type v2DataPolicies struct {
 	AnyBlocked bool `json:"anyContentBlocked"`
 }
 
-// dataPolicies and classificationLevels tell that the site has none.
+// dataPolicies tells that the site has none.
 func (c *call) dataPolicies() (any, *apiError) { return v2DataPolicies{}, nil }
-
-func (c *call) classificationLevels() (any, *apiError) { return []struct{}{}, nil }
 
 // AddGroup makes a group, or adds accounts to the group of that name. It gives
 // the group's id.

@@ -12,12 +12,7 @@ func spaceAccessRoutesV2() map[string]endpoint {
 		"POST /users-bulk":                        (*call).usersBulkV2,
 		"GET /spaces/{id}/operations":             (*call).getSpaceOperations,
 		"GET /spaces/{id}/permissions":            (*call).getSpacePermissions,
-		"GET /spaces/{id}/role-assignments":       (*call).getRoleAssignments,
 		"GET /spaces/{id}/labels":                 (*call).getSpaceLabels,
-		"GET /space-permissions":                  (*call).getAvailablePermissions,
-		"GET /space-roles":                        (*call).getSpaceRoles,
-		"GET /space-roles/{role}":                 (*call).getSpaceRole,
-		"GET /space-role-mode":                    (*call).getSpaceRoleMode,
 		"GET /pages/{id}/operations":              contentOperations(typePage),
 		"GET /blogposts/{id}/operations":          contentOperations(typeBlog),
 		"GET /footer-comments/{id}/operations":    contentOperations(typeComment),
@@ -25,7 +20,6 @@ func spaceAccessRoutesV2() map[string]endpoint {
 		"GET /attachments/{id}/operations":        contentOperations(typeFile),
 		"POST /user/access/check-access-by-email": (*call).checkAccessByEmail,
 		"GET /data-policies/metadata":             (*call).dataPolicies,
-		"GET /classification-levels":              (*call).classificationLevels,
 	}
 }
 
@@ -56,6 +50,14 @@ type v2SpacePermission struct {
 	Operation v2PermissionOf `json:"operation"`
 }
 
+// permissionKind is how the list of permissions names the kind of a subject.
+func permissionKind(s subject) string {
+	if s.kind == kindClass {
+		return "role"
+	}
+	return s.kind
+}
+
 func (c *call) getSpacePermissions() (any, *apiError) {
 	c.rlock()
 	sp, err := c.spaceByID()
@@ -64,132 +66,8 @@ func (c *call) getSpacePermissions() (any, *apiError) {
 	}
 	order := sorter[spaceGrant]{name: "id", id: func(g spaceGrant) int64 { return g.id }}
 	return page(c, slices.Clone(sp.grants), order, func(g spaceGrant) v2SpacePermission {
-		return v2SpacePermission{ID: itoa(g.id), Principal: v2Principal{g.who.kind, g.who.id}, Operation: v2PermissionOf{g.key, g.target}}
+		return v2SpacePermission{ID: itoa(g.id), Principal: v2Principal{permissionKind(g.who), g.who.id}, Operation: v2PermissionOf{g.key, g.target}}
 	})
-}
-
-// spaceRole is a named set of permissions.
-type spaceRole struct {
-	ID          string   `json:"id"`
-	Type        string   `json:"type"`
-	Name        string   `json:"name"`
-	Description string   `json:"description"`
-	Permissions []string `json:"spacePermissions"`
-}
-
-// permissionID is how roles name a permission: read/space.
-func permissionID(perm string) string { return strings.ReplaceAll(perm, " ", "/") }
-
-func permissionIDs(lists ...[]string) []string {
-	var out []string
-	for _, p := range slices.Concat(lists...) {
-		out = append(out, permissionID(p))
-	}
-	return out
-}
-
-// spaceRoles are the roles that every site has, the strongest first.
-func spaceRoles() []spaceRole {
-	role := func(id, name, desc string, perms []string) spaceRole {
-		return spaceRole{ID: id, Type: "SYSTEM", Name: name, Description: desc, Permissions: perms}
-	}
-	return []spaceRole{
-		role("1001", "Admin", "Full control of the space and its content", permissionIDs(memberGrants, adminGrants)),
-		role("1002", "Collaborator", "Can create and edit content", permissionIDs(memberGrants)),
-		role("1003", "Viewer", "Can view content", []string{"read/space"}),
-	}
-}
-
-func (c *call) getSpaceRoles() (any, *apiError) {
-	order := sorter[spaceRole]{name: "name", key: func(r spaceRole) string { return r.Name }, id: func(spaceRole) int64 { return 0 }}
-	return page(c, spaceRoles(), order, func(r spaceRole) spaceRole { return r })
-}
-
-type v2SpaceRole struct {
-	spaceRole
-	Links v2Links `json:"_links"`
-}
-
-func (c *call) getSpaceRole() (any, *apiError) {
-	for _, r := range spaceRoles() {
-		if r.ID == c.r.PathValue("role") {
-			return v2SpaceRole{r, v2Links{Base: c.base + "/wiki"}}, nil
-		}
-	}
-	return nil, notFound("Cannot find a space role with id [%s]", c.r.PathValue("role"))
-}
-
-type v2RoleMode struct {
-	Mode string `json:"mode"`
-}
-
-func (c *call) getSpaceRoleMode() (any, *apiError) { return v2RoleMode{"ROLES_TRANSITION"}, nil }
-
-type v2AvailablePermission struct {
-	ID          string   `json:"id"`
-	DisplayName string   `json:"displayName"`
-	Description string   `json:"description"`
-	Required    []string `json:"requiredPermissionIds"`
-}
-
-func (c *call) getAvailablePermissions() (any, *apiError) {
-	order := sorter[string]{name: "id", key: func(s string) string { return s }, id: func(string) int64 { return 0 }}
-	return page(c, permissionIDs(memberGrants, adminGrants), order, func(id string) v2AvailablePermission {
-		key, target, _ := strings.Cut(id, "/")
-		name := strings.ToUpper(key[:1]) + strings.ReplaceAll(key[1:], "_", " ") + " " + target
-		out := v2AvailablePermission{ID: id, DisplayName: name, Description: name, Required: []string{}}
-		if id != "read/space" {
-			out.Required = []string{"read/space"}
-		}
-		return out
-	})
-}
-
-type v2RolePrincipal struct {
-	Type string `json:"principalType"`
-	ID   string `json:"principalId"`
-}
-
-type v2RoleAssignment struct {
-	Principal v2RolePrincipal `json:"principal"`
-	RoleID    string          `json:"roleId"`
-}
-
-// getRoleAssignments tells the strongest role that each user and group has by
-// the permissions of a space.
-func (c *call) getRoleAssignments() (any, *apiError) {
-	c.rlock()
-	sp, err := c.spaceByID()
-	if err != nil {
-		return nil, err
-	}
-	rank := map[subject]int{}
-	for _, g := range sp.grants {
-		r := 1
-		switch {
-		case g.key == "administer":
-			r = 3
-		case g.key == "create":
-			r = 2
-		}
-		rank[g.who] = max(rank[g.who], r)
-	}
-	roles := spaceRoles()
-	var rows []v2RoleAssignment
-	for who, r := range rank {
-		a := v2RoleAssignment{v2RolePrincipal{strings.ToUpper(who.kind), who.id}, roles[3-r].ID}
-		if keepParam(c, "role-id", a.RoleID) && keepParam(c, "principal-id", who.id) && keepParam(c, "principal-type", a.Principal.Type) && keepParam(c, "role-type", "SYSTEM") {
-			rows = append(rows, a)
-		}
-	}
-	order := sorter[v2RoleAssignment]{name: "principal", key: func(a v2RoleAssignment) string { return a.Principal.Type + a.Principal.ID }, id: func(v2RoleAssignment) int64 { return 0 }}
-	return page(c, rows, order, func(a v2RoleAssignment) v2RoleAssignment { return a })
-}
-
-// keepParam says whether a value passes the filter of that name.
-func keepParam(c *call, name, value string) bool {
-	want := c.q.Get(name)
-	return want == "" || strings.EqualFold(want, value)
 }
 
 // Permissions of a space, v1.

@@ -18,6 +18,10 @@ func v2Tables() []map[string]endpoint {
 		treeRoutes(),
 		customRoutes(),
 		spaceAccessRoutesV2(),
+		guardRoutes(),
+		roleRoutes(),
+		transitionRoutes(),
+		siteRoutes(),
 	}
 }
 
@@ -35,6 +39,9 @@ func v1Tables() []map[string]endpoint {
 		viewRoutes(),
 		convertRoutes(),
 		templateRoutes(),
+		stateRoutes(),
+		lookRoutes(),
+		macroRoutes(),
 	}
 }
 
@@ -52,6 +59,7 @@ func v1RemovedTables() []map[string]endpoint {
 		v1PropertyRoutes(),
 		v1GroupRestrictionRoutes(),
 		v1GroupRoutes(),
+		v1ConvertRoutes(),
 	}
 }
 

@@ -175,6 +175,7 @@ type v2VersionRow struct {
 	BlogPost *v2VersionOf `json:"blogpost,omitempty"`
 	Comment  *v2VersionOf `json:"comment,omitempty"`
 	File     *v2VersionOf `json:"attachment,omitempty"`
+	Custom   *v2VersionOf `json:"custom,omitempty"`
 }
 
 type v2VersionOf struct {
@@ -192,7 +193,11 @@ func contentVersions(t contentType) endpoint {
 		if err != nil {
 			return nil, err
 		}
-		format, err := c.oneOf("body-format", "", listFormats...)
+		formats := listFormats
+		if t == typeCustom {
+			formats = append([]string{"raw"}, formats...)
+		}
+		format, err := c.oneOf("body-format", "", formats...)
 		if err != nil {
 			return nil, err
 		}
@@ -212,7 +217,13 @@ func contentVersions(t contentType) endpoint {
 		order := sorter[*version]{name: sort, desc: sort == "-modified-date", id: func(v *version) int64 { return int64(v.number) }}
 		return pageLimited(c, slices.Clone(x.versions), order, min(limit, maxVersions), func(v *version) v2VersionRow {
 			row := v2VersionRow{v2Version: showVersion(v)}
-			of := &v2VersionOf{ID: x.ref(), Title: v.title, Body: c.bodies(x, v, format)}
+			of := &v2VersionOf{ID: x.ref(), Title: v.title}
+			switch {
+			case format == "raw" && x.raw:
+				of.Body = map[string]bodyValue{"raw": {Representation: "raw", Value: v.storage}}
+			case format != "raw" && !x.raw:
+				of.Body = c.bodies(x, v, format)
+			}
 			switch {
 			case t == typePage:
 				row.Page = of
@@ -220,6 +231,8 @@ func contentVersions(t contentType) endpoint {
 				row.BlogPost = of
 			case t == typeFile:
 				row.File = of
+			case t == typeCustom:
+				row.Custom = of
 			default:
 				row.Comment = of
 			}
