@@ -76,7 +76,9 @@ func (s *Service) meta(h *Handle, slug string, c Call) execute.Meta {
 			return s.toolSchemas(ctx, h, in)
 		})
 	case policy.ManageConnections:
-		return work(func(ctx context.Context, in manageInput, _ *toolkit.Call) (any, error) { return s.manage(ctx, h, in) })
+		return work(func(ctx context.Context, in manageInput, call *toolkit.Call) (any, error) {
+			return s.manageAsking(ctx, h, in, call)
+		})
 	case policy.WaitForConnections:
 		return work(func(ctx context.Context, in waitInput, call *toolkit.Call) (any, error) {
 			return s.wait(ctx, h, in, call)

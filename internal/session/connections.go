@@ -41,6 +41,8 @@ type manageResult struct {
 	RedirectURL   string            `json:"redirect_url,omitempty"`
 	WasReinitiate bool              `json:"was_reinitiated,omitempty"`
 	AccountType   string            `json:"account_type,omitempty"`
+
+	name string // of the toolkit, for people
 }
 
 // manage says how the user is connected, and starts connecting what is not.
@@ -55,6 +57,15 @@ func (s *Service) manage(ctx context.Context, h *Handle, in manageInput) (*manag
 			return nil, err
 		}
 		out.Results[r.Toolkit] = r
+	}
+	out.sum()
+	return out, nil
+}
+
+// sum counts the results and puts them in words.
+func (out *manageOutput) sum() {
+	out.Summary.Active, out.Summary.Initiated, out.Summary.Failed = 0, 0, 0
+	for _, r := range out.Results {
 		switch r.Status {
 		case "active":
 			out.Summary.Active++
@@ -73,7 +84,6 @@ func (s *Service) manage(ctx context.Context, h *Handle, in manageInput) (*manag
 		out.Message += fmt.Sprintf("; %d failed, see error_message", n)
 	}
 	out.Message += "."
-	return out, nil
 }
 
 // manageOne gives a toolkit's result. What is wrong with the toolkit is the
@@ -86,7 +96,7 @@ func (s *Service) manageOne(ctx context.Context, h *Handle, slug string, again b
 	if why != "" {
 		return manageResult{Toolkit: clip(strings.ToLower(slug)), Status: "failed", ErrorMessage: why}, nil
 	}
-	r := manageResult{Toolkit: st.Toolkit.Slug, Status: "active", HasActive: true}
+	r := manageResult{Toolkit: st.Toolkit.Slug, Status: "active", HasActive: true, name: st.Toolkit.Name}
 	switch {
 	case st.Toolkit.NoAuth():
 		r.Instruction = "This toolkit needs no connection: use its tools."

@@ -94,6 +94,64 @@ func TestManageConnections(t *testing.T) {
 	}
 }
 
+// A client that can show addresses has its person asked; the link stays the same
+// and is in the answer too.
+func TestManageConnectionsAsks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		action  string
+		connect bool // while being asked
+		status  string
+		says    string
+	}{
+		"connected":         {"accept", true, "active", "Connected"},
+		"on the way":        {"accept", false, "initiated", "is connecting"},
+		"declined":          {"decline", false, "initiated", "did not open"},
+		"dismissed":         {"cancel", false, "initiated", "did not open"},
+		"declined and done": {"decline", true, "active", "Connected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			h := f.open(t, "ann", domain.SessionConfig{})
+			c := session.Call{
+				Tool: "COMPOSIO_MANAGE_CONNECTIONS", Arguments: json.RawMessage(`{"toolkits":["notes","abacus"]}`), Door: execute.DoorMCP,
+				Interact: execute.Interact{CanAsk: toolkit.AskKinds{URL: true}},
+			}
+			asked, err := f.Call(t.Context(), h, c)
+			if err != nil || asked.Ask == nil || len(asked.Ask.Questions) != 1 {
+				t.Fatalf("answer %+v, %v", asked, err)
+			}
+			q := asked.Ask.Questions["notes"]
+			if !strings.HasPrefix(q.URL, "http://sluice.test/link/lt_") || !strings.Contains(q.Message, "Notes") || strings.Contains(asked.State, "lt_") {
+				t.Fatalf("question %+v, state %q", q, asked.State)
+			}
+			if tc.connect {
+				token := q.URL[strings.LastIndex(q.URL, "/")+1:]
+				if _, _, err := f.Connect.Complete(t.Context(), token, f.Values("ann@x.test", f.Upstream.Grant("ann@x.test"))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.Interact.State, c.Interact.Answers = asked.State, map[string]toolkit.Answer{"notes": {Action: tc.action}}
+			a, err := f.Call(t.Context(), h, c)
+			if err != nil || a.Ask != nil {
+				t.Fatalf("answer %+v, %v", a, err)
+			}
+			var out connections
+			if err := json.Unmarshal(a.Data, &out); err != nil {
+				t.Fatal(err)
+			}
+			r := out.Results["notes"]
+			if r.Status != tc.status || r.Active != tc.connect || !strings.Contains(r.Instruction, tc.says) || out.Results["abacus"].Status != "active" {
+				t.Errorf("results %+v", out)
+			}
+			if want := map[bool]string{true: "", false: q.URL}[tc.connect]; r.RedirectURL != want {
+				t.Errorf("link %q, want %q", r.RedirectURL, want)
+			}
+		})
+	}
+}
+
 func TestManageConnectionsKeepsToTheSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
