@@ -37,8 +37,8 @@ func TestUpdateRestrictions(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
 		{`"action":"set","operation":"read","users":["me","ann archer"]`, "read Tess Tester+Ann Archer, update"},
 		{`"action":"set","operation":"update","users":["me"],"groups":["Planners"]`, "read Tess Tester+Ann Archer, update Tess Tester+planners"},
-		{`"action":"remove","operation":"read","users":["ann@example.com"]`, "read Tess Tester, update Tess Tester+planners"},
-		{`"action":"remove","operation":"read","users":["ann@example.com"]`, "read Tess Tester, update Tess Tester+planners"},
+		{`"action":"remove","operation":"read","users":["Ann Archer"]`, "read Tess Tester, update Tess Tester+planners"},
+		{`"action":"remove","operation":"read","users":["Ann Archer"]`, "read Tess Tester, update Tess Tester+planners"},
 		{fmt.Sprintf(`"action":"add","operation":"read","groups":[%q]`, planners), "read Tess Tester+planners, update Tess Tester+planners"},
 		{fmt.Sprintf(`"action":"remove","operation":"update","groups":[%q]`, planners), "read Tess Tester+planners, update Tess Tester"},
 		{`"action":"set","operation":"update"`, "read Tess Tester+planners, update"},

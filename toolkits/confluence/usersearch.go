@@ -25,6 +25,7 @@ type foundUser struct {
 type userList struct {
 	Results   []foundUser `json:"results" jsonschema_description:"The accounts."`
 	TotalSize int         `json:"totalSize,omitempty" jsonschema_description:"How many there are."`
+	Note      string      `json:"note,omitempty" jsonschema_description:"How far to trust the accounts that an e-mail address led to."`
 	paging
 }
 
@@ -42,23 +43,60 @@ var searchUsers = toolkit.Read("CONFLUENCE_SEARCH_USERS", "Search Users",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeContentDetails),
 		Keywords:  []string{"people", "person", "colleague", "employee", "who is", "member", "find somebody", "account id of", "directory"},
-		Pitfalls:  []string{"E-mail addresses are found only when the person shows them; search by name otherwise."},
-		Endpoints: []string{"GET /wiki/rest/api/search/user"},
+		Pitfalls:  []string{"An e-mail address is found only when the person shows it; otherwise note says so, and the accounts are those with a name like it."},
+		Endpoints: []string{"GET /wiki/rest/api/search/user", "GET /wiki/rest/api/user/current"},
 	},
 	func(ctx context.Context, c *client, in searchUsersInput) (*userList, error) {
 		cql, err := in.query()
 		if err != nil {
 			return nil, err
 		}
-		out, err := c.users(ctx, cql, pageArgs{Limit: in.Limit, Cursor: in.Cursor, All: in.All})
-		if err != nil {
+		if in.Cursor == "" && strings.Contains(in.Query, "@") {
+			return c.usersByEmail(ctx, strings.TrimSpace(in.Query))
+		}
+		return c.users(ctx, cql, pageArgs{Limit: in.Limit, Cursor: in.Cursor, All: in.All})
+	})
+
+// maxLikely is how many accounts are shown that an address may belong to.
+const maxLikely = 25
+
+// usersByEmail finds the account that shows the address, or is the connected
+// one and has it. The search knows names only: without such an account it gives
+// those whose names are like the address and that do not show another one.
+func (c *client) usersByEmail(ctx context.Context, email string) (*userList, error) {
+	out := &userList{Results: []foundUser{}}
+	if name := nameIn(email); name != "" {
+		var err error
+		if out, err = c.users(ctx, "user.fullname ~ "+quote(name), pageArgs{All: true}); err != nil {
 			return nil, err
 		}
-		if strings.Contains(in.Query, "@") {
-			out.Results = withEmail(out.Results, in.Query)
+	}
+	hidden := []foundUser{}
+	for _, u := range out.Results {
+		switch {
+		case strings.EqualFold(u.Email, email):
+			return &userList{Results: []foundUser{u}, TotalSize: 1}, nil
+		case u.Email == "":
+			hidden = append(hidden, u)
 		}
-		return out, nil
-	})
+	}
+	if me, err := c.currentUser(ctx); err == nil && strings.EqualFold(me.Email, email) {
+		return &userList{Results: []foundUser{me.found()}, TotalSize: 1}, nil
+	}
+	note := "No account shows the address " + email + ". Search by the person's name."
+	if len(hidden) > 0 {
+		note = fmt.Sprintf("No account shows the address %s. %d have a name like it and hide their address: make sure which one is meant before you use it.", email, len(hidden))
+	}
+	if out.NextCursor != "" || len(hidden) > maxLikely {
+		note += " Not all are shown here: search by the person's name."
+	}
+	return &userList{Results: hidden[:min(len(hidden), maxLikely)], TotalSize: len(hidden), Note: note}, nil
+}
+
+// found gives the account as a search does.
+func (u *user) found() foundUser {
+	return foundUser{AccountID: u.AccountID, DisplayName: u.DisplayName, PublicName: u.PublicName, Email: u.Email, AccountType: u.AccountType}
+}
 
 // query gives the CQL that the arguments mean.
 func (in searchUsersInput) query() (string, error) {
@@ -83,16 +121,6 @@ func (in searchUsersInput) query() (string, error) {
 func nameIn(s string) string {
 	local, _, _ := strings.Cut(strings.TrimSpace(s), "@")
 	return strings.Join(words(local), " ")
-}
-
-// withEmail puts the account with that address first, alone when it shows it.
-func withEmail(all []foundUser, email string) []foundUser {
-	for _, u := range all {
-		if strings.EqualFold(u.Email, strings.TrimSpace(email)) {
-			return []foundUser{u}
-		}
-	}
-	return all
 }
 
 // userRow is a row of a search for users.
@@ -152,7 +180,8 @@ func explainUserCQL(err error) error {
 var accountForm = regexp.MustCompile(`^([0-9a-f]{24}|[0-9A-Za-z_-]{1,64}:[0-9A-Za-z-]{1,64})$`)
 
 // accountID finds the account that value names: by its id, as me, by an e-mail
-// address that it shows, or by a name that only one has.
+// address that it shows, or by a name that only one has. An address is never
+// taken for the person whose name is like it.
 func (c *client) accountID(ctx context.Context, field, value string) (string, error) {
 	value = strings.TrimSpace(value)
 	if accountForm.MatchString(value) {
@@ -165,23 +194,20 @@ func (c *client) accountID(ctx context.Context, field, value string) (string, er
 		}
 		return u.AccountID, nil
 	}
+	if strings.Contains(value, "@") {
+		return c.accountByEmail(ctx, field, value)
+	}
 	name := nameIn(value)
 	if name == "" {
 		return "", toolkit.Invalid(field, "%s: expected an account id, a name, an e-mail address or me", field)
 	}
-	got, err := c.users(ctx, "user.fullname ~ "+quote(name), pageArgs{Limit: 10})
+	got, err := c.users(ctx, "user.fullname ~ "+quote(name), pageArgs{Limit: maxUsers})
 	if err != nil {
 		return "", err
 	}
 	found := got.Results
-	if strings.Contains(value, "@") {
-		found = withEmail(found, value)
-	}
-	for _, u := range found {
-		if strings.EqualFold(u.DisplayName, value) && len(found) > 1 {
-			found = exactly(found, value)
-			break
-		}
+	if same := exactly(found, value); len(same) > 0 {
+		found = same
 	}
 	if len(found) == 1 {
 		return found[0].AccountID, nil
@@ -191,14 +217,51 @@ func (c *client) accountID(ctx context.Context, field, value string) (string, er
 		Fix: "Give the account id; CONFLUENCE_SEARCH_USERS finds it by a part of the name.",
 	}
 	if len(found) > 1 {
-		var names []string
-		for _, u := range found {
-			names = append(names, u.DisplayName+" ("+u.AccountID+")")
-		}
-		e.Kind, e.Message = toolkit.KindInvalid, fmt.Sprintf("'%s' may be any of: %s.", value, strings.Join(names, ", "))
+		e.Kind, e.Message = toolkit.KindInvalid, fmt.Sprintf("'%s' may be any of: %s.", value, candidates(found))
 		e.Fix = "Give the account id."
 	}
 	return "", e
+}
+
+// accountByEmail finds the account that an address belongs to beyond doubt.
+func (c *client) accountByEmail(ctx context.Context, field, email string) (string, error) {
+	got, err := c.usersByEmail(ctx, email)
+	if err != nil {
+		return "", err
+	}
+	if got.Note == "" {
+		return got.Results[0].AccountID, nil
+	}
+	e := &toolkit.Error{
+		Kind: toolkit.KindNotFound, Field: field, Message: "No account shows the address " + email + ".",
+		Fix: "Many hide their address. Give the account id, or the person's name; CONFLUENCE_SEARCH_USERS finds both.",
+	}
+	if len(got.Results) > 0 {
+		e.Kind = toolkit.KindInvalid
+		e.Message += " It may belong to: " + candidates(got.Results) + "."
+		e.Fix = "Make sure who is meant, and give the account id."
+	}
+	return "", e
+}
+
+// maxCandidates is how many accounts an error names.
+const maxCandidates = 10
+
+// candidates names accounts to choose from.
+func candidates(found []foundUser) string {
+	var names []string
+	for i, u := range found {
+		if i == maxCandidates {
+			names = append(names, fmt.Sprintf("and %d more", len(found)-i))
+			break
+		}
+		name := u.DisplayName
+		if name == "" {
+			name = u.PublicName
+		}
+		names = append(names, name+" ("+u.AccountID+")")
+	}
+	return strings.Join(names, ", ")
 }
 
 // exactly keeps those with just that name.
