@@ -63,8 +63,14 @@ func questionsOf(out *manageOutput) error {
 		}
 		questions[slug] = toolkit.Question{Message: "Connect your " + r.name + " account on this page.", URL: r.RedirectURL}
 	}
+	if len(questions) == 0 {
+		return nil
+	}
 	state, err := json.Marshal(out)
-	if err != nil || len(state) > maxAskState || len(questions) == 0 {
+	if err != nil {
+		return domain.Internal("keeping a question's state", err)
+	}
+	if len(state) > maxAskState {
 		return nil
 	}
 	return &toolkit.Ask{Questions: questions, State: state}
