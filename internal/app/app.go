@@ -250,20 +250,6 @@ func (a *App) openDatabase(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openVault(ctx context.Context) error {
-	cfg := a.opts.Config
-	keys := vault.FileKey(filepath.Join(cfg.Home, keyFile))
-	if cfg.KeyEncryptionKey != "" {
-		keys = vault.EnvKey(cfg.KeyEncryptionKey.Reveal())
-	}
-	v, err := vault.Open(ctx, vault.Options{Keys: keys, Load: a.db.LoadKeyset, Save: a.db.SaveKeyset})
-	if err != nil {
-		return err
-	}
-	a.vault = v
-	return nil
-}
-
 // openFiles opens the file store and clears away what a killed process left.
 func (a *App) openFiles(ctx context.Context) (*files.Service, error) {
 	kept, err := files.New(files.Options{

@@ -16,7 +16,8 @@ import (
 // helpOf lists every command that people see.
 var helpOf = []string{
 	"", "accounts", "accounts remove", "call", "chat", "completion", "connect", "keys", "keys create", "keys list", "keys revoke",
-	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "version",
+	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "vault", "vault inventory", "vault revoke",
+	"vault rotate", "version",
 }
 
 // TestHelp holds each command's help to its golden file, and the list of

@@ -35,6 +35,17 @@ type Config struct {
 	// key file in Home.
 	KeyEncryptionKey     Secret `yaml:"key_encryption_key" env:"KEY_ENCRYPTION_KEY"`
 	KeyEncryptionKeyFile string `yaml:"key_encryption_key_file" env:"KEY_ENCRYPTION_KEY_FILE"`
+	// KeyProvider says where the key-encryption key is: file, file:/PATH, env,
+	// env:NAME, vault-transit:https://HOST/MOUNT/KEY or exec:/PROGRAM ARGUMENT….
+	// Empty means env when KeyEncryptionKey is set, else file.
+	KeyProvider string `yaml:"key_provider" env:"KEY_PROVIDER"`
+	// VaultToken is for vault-transit. Its file is read anew for each request.
+	VaultToken     Secret `yaml:"vault_token" env:"VAULT_TOKEN"`
+	VaultTokenFile string `yaml:"vault_token_file" env:"VAULT_TOKEN_FILE"`
+	// VaultNamespace is Vault Enterprise's; VaultCAFile a PEM file of the
+	// authorities that its certificate is checked against.
+	VaultNamespace string `yaml:"vault_namespace" env:"VAULT_NAMESPACE"`
+	VaultCAFile    string `yaml:"vault_ca_file" env:"VAULT_CA_FILE"`
 
 	// Database is the address of a PostgreSQL database, postgres://…, which may
 	// hold a password. Empty means a SQLite file in Home.

@@ -311,6 +311,9 @@ func TestValidate(t *testing.T) {
 		"no streams":          {func(c *config.Config) { c.MaxStreams = 0 }, "max_streams", "out of range"},
 		"level":               {func(c *config.Config) { c.LogLevel = "loud" }, "log_level", "debug, info, warn, error"},
 		"format":              {func(c *config.Config) { c.LogFormat = "xml" }, "log_format", "text, json"},
+		"key provider":        {func(c *config.Config) { c.KeyProvider = "kms:" + topSecret }, "key_provider", "vault-transit:https"},
+		"no transit address":  {func(c *config.Config) { c.KeyProvider = "vault-transit" }, "key_provider", "vault-transit:https"},
+		"no program":          {func(c *config.Config) { c.KeyProvider = "exec:" }, "key_provider", "exec:/PROGRAM"},
 		"collector":           {func(c *config.Config) { c.OTLPEndpoint = "127.0.0.1:4318" }, "otlp_endpoint", "expected a URL"},
 	}
 	for name, tt := range bad {
@@ -349,7 +352,7 @@ func TestFaultsNameTheSource(t *testing.T) {
 func TestSecretNeverShows(t *testing.T) {
 	t.Parallel()
 	c := config.Default()
-	c.APIKey, c.KeyEncryptionKey, c.Database = topSecret, topSecret, "postgres://u:"+topSecret+"@h/x"
+	c.APIKey, c.KeyEncryptionKey, c.VaultToken, c.Database = topSecret, topSecret, topSecret, "postgres://u:"+topSecret+"@h/x"
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", c.APIKey, "config", c)
 	asJSON, err := json.Marshal(c)

@@ -24,6 +24,7 @@ func (c *Config) Validate() error {
 		c.checkPublicURL(),
 		c.checkSecrets(),
 		c.checkDatabase(),
+		c.checkKeyProvider(),
 		c.checkRanges(),
 		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
@@ -129,6 +130,27 @@ func (c *Config) checkDatabase() error {
 		return nil
 	}
 	return c.fault("database", "expected the address of a PostgreSQL database, postgres://user:password@host:5432/name, or nothing for SQLite in the home")
+}
+
+// checkKeyProvider looks at the kind alone; its details are the vault's. They are
+// not echoed: a program's argument may be a secret.
+func (c *Config) checkKeyProvider() error {
+	kind, rest, more := strings.Cut(c.KeyProvider, ":")
+	switch kind {
+	case "":
+		if !more {
+			return nil
+		}
+	case "file", "env":
+		if !more || rest != "" {
+			return nil
+		}
+	case "vault-transit", "exec":
+		if rest != "" {
+			return nil
+		}
+	}
+	return c.fault("key_provider", "expected file, file:/PATH, env, env:NAME, vault-transit:https://HOST/MOUNT/KEY or exec:/PROGRAM ARGUMENT…")
 }
 
 func (c *Config) checkRanges() error {

@@ -104,6 +104,7 @@ func (s *Service) openSecrets(ctx context.Context, a *domain.ConnectedAccount) (
 			return nil, err
 		}
 		secrets[field] = string(plain)
+		clear(plain)
 	}
 	return secrets, nil
 }

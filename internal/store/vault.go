@@ -18,6 +18,7 @@ type SecretInfo struct {
 	Toolkit string
 	Scheme  domain.AuthScheme
 	Status  domain.AccountStatus
+	Scopes  []string // as the account has them
 	// CreatedAt is when the account first had a secret in this field, SealedAt
 	// when it was last put or sealed anew, UsedAt when a call last used the
 	// account; zero when none did.

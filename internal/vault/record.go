@@ -24,7 +24,21 @@ type record struct {
 	Provider string    `json:"provider"` // whose key sealed it, as the provider calls itself
 	Notes    []keyNote `json:"keys"`
 	Keyset   []byte    `json:"keyset"` // Tink's EncryptedKeyset
+	// Before is for processes that run with the provider from before a move: they
+	// may have yet to meet a key that was made shortly before it.
+	Before *before `json:"before,omitempty"`
 }
+
+// before is the keyset as another provider's key sealed it.
+type before struct {
+	Provider string    `json:"provider"`
+	Keyset   []byte    `json:"keyset"`
+	Until    time.Time `json:"until"` // then it is dropped
+}
+
+// beforeTime is many times as long as a running process takes to read the keyset
+// again.
+const beforeTime = 15 * time.Minute
 
 // keyNote is what is known of one key besides the key.
 type keyNote struct {
@@ -93,8 +107,24 @@ func openRing(ctx context.Context, keys KeyProvider, kek KEK, raw []byte) (*ring
 		}
 		return nil, damaged(err)
 	}
+	return openRecord(ctx, keys, kek, raw, rec, rec.Keyset)
+}
+
+// openBefore is openRing for a process that was running with the provider from
+// before a move.
+func openBefore(ctx context.Context, keys KeyProvider, kek KEK, raw []byte) (*ring, error) {
+	rec, err := parseRecord(raw)
+	if err != nil || rec.Before == nil || rec.Before.Provider != keys.Name() {
+		return nil, errNoBefore
+	}
+	return openRecord(ctx, keys, kek, raw, rec, rec.Before.Keyset)
+}
+
+var errNoBefore = errors.New("vault: no keyset of this provider")
+
+func openRecord(ctx context.Context, keys KeyProvider, kek KEK, raw []byte, rec *record, sealed []byte) (*ring, error) {
 	heard := &listener{KEK: kek}
-	handle, err := keyset.ReadWithContext(ctx, keyset.NewBinaryReader(bytes.NewReader(rec.Keyset)), heard, keysetAD)
+	handle, err := keyset.ReadWithContext(ctx, keyset.NewBinaryReader(bytes.NewReader(sealed)), heard, keysetAD)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -77,14 +77,18 @@ func (v *Vault) swapUnder(ctx context.Context, to KeyProvider, kek KEK) error {
 		if err != nil {
 			return fmt.Errorf("loading the sealed keyset: %w", err)
 		}
-		r, err := v.unseal(ctx, raw)
+		r, err := v.unsealNow(ctx, raw)
 		if err != nil {
 			if _, moved := openRing(ctx, to, kek, raw); moved == nil {
 				return nil // an earlier run came so far
 			}
 			return err
 		}
-		fresh, err := sealRing(ctx, to, kek, r.handle, *r.rec)
+		rec := *r.rec
+		if rec.Before = nil; to.Name() != v.opts.Keys.Name() {
+			rec.Before = &before{Provider: v.opts.Keys.Name(), Keyset: r.rec.Keyset, Until: v.now().Add(beforeTime)}
+		}
+		fresh, err := sealRing(ctx, to, kek, r.handle, rec)
 		if err != nil {
 			return err
 		}

@@ -334,12 +334,25 @@ func (v *Vault) Retire(ctx context.Context, shelf Shelf) error {
 var ErrUsed = errors.New("vault: something is sealed with the key")
 
 // Tidy finishes what rotations left: it seals anew what came up under old keys
-// and retires those whose time is over. It is cheap when there is one key.
+// and retires those whose time is over. It is cheap when there is nothing to do.
 func (v *Vault) Tidy(ctx context.Context, shelf Shelf) error {
 	if err := v.Refresh(ctx); err != nil {
 		return err
 	}
-	if len(v.ring.Load().enabled) == 1 {
+	r := v.ring.Load()
+	if r.rec.Provider != "" && r.rec.Provider != v.opts.Keys.Name() {
+		return nil // moved: for processes that start with the new provider
+	}
+	if r.rec.Before != nil && !v.now().Before(r.rec.Before.Until) {
+		err := v.edit(ctx, v.opts.Swap, func(_ *keyset.Manager, _ *ring, rec *record) error {
+			rec.Before = nil
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(r.enabled) == 1 {
 		return nil
 	}
 	if _, err := v.Reseal(ctx, shelf, nil); err != nil {

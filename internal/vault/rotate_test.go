@@ -433,6 +433,47 @@ func TestRewrap(t *testing.T) {
 	}
 }
 
+// A key that is made shortly before the key-encryption key moves is found by a
+// process that runs with the provider from before, for a while.
+func TestMoveRightAfterARotation(t *testing.T) {
+	t.Parallel()
+	h := newHome()
+	from, to := vault.EnvKey(envKey(1)), vault.NamedEnvKey("NEW", envKey(2))
+	running, v := h.process(t, from), h.process(t, from)
+	if _, err := v.Rotate(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Rewrap(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	moved := h.process(t, to)
+	h.put(t, moved, ref, "s3cret")
+	opens(t, running, h, ref, "s3cret")
+	if err := running.Tidy(t.Context(), h); err != nil {
+		t.Error(err)
+	}
+	if _, err := vault.Open(t.Context(), h.options(from)); err == nil {
+		t.Error("a start with the old provider succeeds")
+	}
+	size := len(h.sealed)
+	for _, step := range []struct {
+		wait time.Duration
+		gone bool
+	}{{14 * time.Minute, false}, {time.Minute, true}} {
+		h.advance(step.wait)
+		if err := moved.Tidy(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+		if gone := len(h.sealed) < size*3/4; gone != step.gone {
+			t.Errorf("%d bytes of %d after another %v", len(h.sealed), size, step.wait)
+		}
+	}
+	if err := running.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), to.Name()) {
+		t.Errorf("the old provider goes on: %v", err)
+	}
+	opens(t, running, h, ref, "s3cret") // with what it has open
+}
+
 // Killed between any two steps of exchanging the file, the home opens, and the
 // exchange can be made again.
 func TestKilledKeyFileRotation(t *testing.T) {

@@ -168,8 +168,24 @@ func (v *Vault) Refresh(ctx context.Context) error {
 	return err
 }
 
-// unseal opens a stored keyset with the provider's key of this moment.
+// unseal opens a stored keyset with the provider's key of this moment. A process
+// that runs already may use what a move to another provider left for it.
 func (v *Vault) unseal(ctx context.Context, raw []byte) (*ring, error) {
+	r, err := v.unsealNow(ctx, raw)
+	if err == nil || v.ring.Load() == nil {
+		return r, err
+	}
+	kek, kerr := v.opts.Keys.KEK(ctx, false)
+	if kerr != nil {
+		return nil, err
+	}
+	if old, berr := openBefore(ctx, v.opts.Keys, kek, raw); berr == nil {
+		return old, nil
+	}
+	return nil, err
+}
+
+func (v *Vault) unsealNow(ctx context.Context, raw []byte) (*ring, error) {
 	kek, err := v.opts.Keys.KEK(ctx, false)
 	if err != nil {
 		return nil, v.elsewhere(raw, err)

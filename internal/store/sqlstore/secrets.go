@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/store"
@@ -78,7 +79,7 @@ func (s *queries) SecretsAfter(ctx context.Context, f store.SecretFilter, after 
 	limit, _ = window(store.Page{Limit: limit})
 	args = append(args, after.ProjectID, after.ProjectID, after.AccountID, after.AccountID, after.Field, limit)
 	return list(ctx, s, secretNoun, scanSecretInfo,
-		`SELECT s.project_id, s.account_id, s.field, s.sealed, a.user_id, a.toolkit, a.scheme, a.status,
+		`SELECT s.project_id, s.account_id, s.field, s.sealed, a.user_id, a.toolkit, a.scheme, a.status, a.scopes,
 			s.created_at, s.sealed_at, COALESCE(u.used_at, 0)`+where+`
 		AND (s.project_id > ? OR (s.project_id = ? AND (s.account_id > ? OR (s.account_id = ? AND s.field > ?))))
 		ORDER BY s.project_id, s.account_id, s.field LIMIT ?`, args...)
@@ -86,9 +87,13 @@ func (s *queries) SecretsAfter(ctx context.Context, f store.SecretFilter, after 
 
 func scanSecretInfo(r row) (i store.SecretInfo, err error) {
 	var created, sealed, used int64
-	err = r.Scan(&i.ProjectID, &i.AccountID, &i.Field, &i.Sealed, &i.UserID, &i.Toolkit, &i.Scheme, &i.Status, &created, &sealed, &used)
+	var scopes string
+	err = r.Scan(&i.ProjectID, &i.AccountID, &i.Field, &i.Sealed, &i.UserID, &i.Toolkit, &i.Scheme, &i.Status, &scopes, &created, &sealed, &used)
 	i.CreatedAt, i.SealedAt, i.UsedAt = fromMicros(created), fromMicros(sealed), fromMicros(used)
-	return i, err
+	if err != nil {
+		return i, err
+	}
+	return i, json.Unmarshal([]byte(scopes), &i.Scopes)
 }
 
 // CountSecrets implements store.SecretWalk.

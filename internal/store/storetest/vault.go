@@ -20,6 +20,7 @@ func testSecretWalk(t *testing.T, s store.Store) {
 	began := time.Now().Add(-time.Minute)
 	other := account(w.a.config, "ca_a2", "else")
 	other.Toolkit, other.Status = "notes", domain.AccountRevoked
+	other.Scopes = []string{"read:page", "write:page"}
 	ok(t, s.CreateAccount(ctx, other))
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "api_token", []byte("\x01abcd rest")))
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "z", []byte("\x01abce rest")))
@@ -65,7 +66,7 @@ func testSecretWalk(t *testing.T, s store.Store) {
 	i.CreatedAt, i.SealedAt = time.Time{}, time.Time{}
 	same(t, store.SecretInfo{
 		SecretKey: store.SecretKey{ProjectID: "pr_a", AccountID: "ca_a2", Field: "api_token"}, Sealed: []byte("\x01abcd rest"),
-		UserID: "else", Toolkit: "notes", Scheme: other.Scheme, Status: domain.AccountRevoked,
+		UserID: "else", Toolkit: "notes", Scheme: other.Scheme, Status: domain.AccountRevoked, Scopes: other.Scopes,
 	}, i)
 }
 
