@@ -2,6 +2,7 @@ package confluence_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	sandbox "github.com/sluice-run/sluice/sandbox/confluence"
@@ -46,5 +47,23 @@ func TestAllOfSearches(t *testing.T) {
 	}
 	if e := s.fails("SEARCH_CONTENT", `{"query":"harvest","all":true,"expand":"content.body.storage"}`); e.Field != "all" {
 		t.Errorf("with texts: field %q: %v", e.Field, e)
+	}
+}
+
+// TestSomeWordsSayWhatIsLeft: when nothing holds all the words, only so many of
+// those that hold some are ranked; that there are more is said.
+func TestSomeWordsSayWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i := range 255 {
+		s.page(fmt.Sprintf("Harvest %d", i), "")
+	}
+	first := s.must("SEARCH_CONTENT", `{"query":"harvest zebra","limit":240}`)
+	if text(first, "next_cursor") != "240" {
+		t.Fatalf("first: %q %q", text(first, "next_cursor"), text(first, "more"))
+	}
+	rest := s.must("SEARCH_CONTENT", `{"query":"harvest zebra","limit":240,"cursor":"240"}`)
+	if n := len(column(rest, "title")); n != 10 || text(rest, "next_cursor") != "" || !strings.Contains(text(rest, "more"), "more than can be reached") {
+		t.Errorf("rest: %d results, %q %q", n, text(rest, "next_cursor"), text(rest, "more"))
 	}
 }

@@ -19,11 +19,12 @@ type treeNode struct {
 type pageTree struct {
 	Outline string     `json:"outline" jsonschema_description:"The tree as text, indented, with ids."`
 	Results []treeNode `json:"results" jsonschema_description:"The pages in the order of the tree."`
-	More    string     `json:"more,omitempty" jsonschema_description:"Says when there are more pages than are shown."`
+	paging
 }
 
 type getPageTreeInput struct {
 	SpaceKey string `json:"spaceKey" jsonschema:"minLength=1" jsonschema_description:"The space: its key (MKT) or its id."`
+	Cursor   string `json:"cursor,omitempty" jsonschema:"maxLength=8000" jsonschema_description:"Where to go on in a space of more than 1,000 pages: next_cursor of the answer before."`
 }
 
 var getPageTree = toolkit.Read("CONFLUENCE_GET_PAGE_TREE", "Get Page Tree",
@@ -31,7 +32,7 @@ var getPageTree = toolkit.Read("CONFLUENCE_GET_PAGE_TREE", "Get Page Tree",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords:  []string{"outline", "sitemap"},
-		Pitfalls:  []string{"Pages under folders or whiteboards stand at the top."},
+		Pitfalls:  []string{"Pages under folders or whiteboards stand at the top, and so do those whose parent came with an earlier cursor; parentId tells."},
 		Endpoints: []string{"GET /wiki/api/v2/spaces/{id}/pages"},
 	},
 	func(ctx context.Context, c *client, in getPageTreeInput) (*pageTree, error) {
@@ -42,19 +43,16 @@ var getPageTree = toolkit.Read("CONFLUENCE_GET_PAGE_TREE", "Get Page Tree",
 		got, err := fetch[page](ctx, c, request{
 			path: v2 + "/spaces/" + id + "/pages", query: url.Values{"status": {"current"}}, what: "space with id " + id, field: "spaceKey",
 			scopes: []string{scopeReadPage},
-		}, pageArgs{All: true})
+		}, pageArgs{All: true, Cursor: in.Cursor})
 		if err != nil {
 			return nil, err
 		}
-		out := &pageTree{Results: inTreeOrder(got.items)}
+		out := &pageTree{Results: inTreeOrder(got.items), paging: got.paging()}
 		var b strings.Builder
 		for _, n := range out.Results {
 			b.WriteString(strings.Repeat("  ", n.Depth) + "- " + n.Title + " (" + n.ID + ")\n")
 		}
 		out.Outline = b.String()
-		if got.cursor != "" {
-			out.More = "The space has more pages than the 1,000 shown; list the rest with CONFLUENCE_GET_SPACE_CONTENTS."
-		}
 		return out, nil
 	})
 

@@ -62,6 +62,8 @@ type foundList struct {
 	CQL       string  `json:"cqlQuery,omitempty" jsonschema_description:"The query that was run."`
 	Note      string  `json:"note,omitempty" jsonschema_description:"How the query was read, when it was not taken as it is."`
 	paging
+
+	beyond bool // there are results that are never fetched
 }
 
 type cqlSearchInput struct {

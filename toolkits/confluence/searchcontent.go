@@ -73,9 +73,9 @@ var searchContent = toolkit.Read("CONFLUENCE_SEARCH_CONTENT", "Search Content",
 		if in.Start < len(all) {
 			out.Results = all[in.Start:min(in.Start+in.Limit, len(all))]
 		}
-		if end := in.Start + in.Limit; end < len(all) && end <= 1000 {
+		if end := in.Start + in.Limit; end < len(all) && end < maxAllItems {
 			out.paging = newPaging(strconv.Itoa(end), len(out.Results), out.TotalSize-in.Start)
-		} else if end < len(all) {
+		} else if end < len(all) || out.beyond {
 			out.More = "There is more than can be reached here: search for more exact words, or use CONFLUENCE_CQL_SEARCH."
 		}
 		return out, nil
@@ -150,6 +150,7 @@ func (s contentSearch) run(ctx context.Context) (*foundList, error) {
 	if out, err = s.query(ctx, "("+strings.Join(some, " or ")+")", maxRanked); err != nil {
 		return nil, err
 	}
+	out.beyond = out.TotalSize > len(out.Results)
 	s.rank(out.Results)
 	if out.Results = once(out.Results); len(out.Results) > 0 {
 		out.Note = "Nothing holds all the words; these hold some of them."
