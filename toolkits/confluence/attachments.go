@@ -3,6 +3,7 @@ package confluence
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -120,9 +121,10 @@ var getAttachments = toolkit.Read("CONFLUENCE_GET_ATTACHMENTS", "Get Attachments
 
 // file is a downloaded file.
 type file struct {
-	File toolkit.FileRef `json:"file" jsonschema_description:"The file: its address for about an hour, and its key to hand it on to another tool."`
-	Size int64           `json:"size" jsonschema_description:"Its size in bytes."`
-	Text string          `json:"text,omitempty" jsonschema_description:"What it says, when it is text of up to 64 KB."`
+	File  toolkit.FileRef `json:"file" jsonschema_description:"The file: its address for about an hour, and its key to hand it on to another tool."`
+	Size  int64           `json:"size" jsonschema_description:"Its size in bytes."`
+	Text  string          `json:"text,omitempty" jsonschema_description:"What it says, when it is text of up to 64 KB."`
+	Bytes string          `json:"content_base64,omitempty" jsonschema_description:"Its bytes in base 64, when they were asked for."`
 }
 
 type downloadAttachmentInput struct {
@@ -130,7 +132,11 @@ type downloadAttachmentInput struct {
 	PageID       string `json:"pageId,omitempty" jsonschema_description:"The page it is on: id, address, or MKT: Title."`
 	FileName     string `json:"fileName,omitempty" jsonschema_description:"Name of the file on that page: budget.xlsx."`
 	Version      int    `json:"version,omitempty" jsonschema:"minimum=1" jsonschema_description:"Get an older version by its number."`
+	Bytes        bool   `json:"bytes,omitempty" jsonschema_description:"Give the bytes themselves as well, in base 64; of files of up to 1 MB. Not needed to hand the file on."`
 }
+
+// maxBytes is how large a file may be whose bytes are part of the answer.
+const maxBytes = 1 << 20
 
 var downloadAttachment = toolkit.Read("CONFLUENCE_DOWNLOAD_ATTACHMENT", "Download Attachment",
 	"Get an attached file, of up to 16 MB, to download or to hand on to another tool; of a short text also what it says. "+
@@ -163,6 +169,12 @@ var downloadAttachment = toolkit.Read("CONFLUENCE_DOWNLOAD_ATTACHMENT", "Downloa
 		if a.FileSize > maxFile {
 			return nil, c.fileTooLarge(a)
 		}
+		head := maxText
+		if in.Bytes {
+			if head = maxBytes; a.FileSize > maxBytes {
+				return nil, inlineTooLarge(a)
+			}
+		}
 		q := url.Values{}
 		if in.Version > 0 {
 			q.Set("version", strconv.Itoa(in.Version))
@@ -170,8 +182,16 @@ var downloadAttachment = toolkit.Read("CONFLUENCE_DOWNLOAD_ATTACHMENT", "Downloa
 		return c.download(ctx, a, request{
 			path: v1 + "/content/" + holder + "/child/attachment/" + a.ID + "/download", query: q,
 			what: "attachment with id " + a.ID, field: "attachmentId", scopes: []string{scopeReadAttachment},
-		})
+		}, head)
 	})
+
+func inlineTooLarge(a *attachment) error {
+	return &toolkit.Error{
+		Kind: toolkit.KindTooLarge, Field: "bytes",
+		Message: fmt.Sprintf("The file '%s' is larger than %d MB, which is the most whose bytes can be part of an answer.", a.Title, maxBytes>>20),
+		Fix:     "Leave bytes out: the answer then holds an address to download the file from.",
+	}
+}
 
 func (c *client) fileTooLarge(a *attachment) error {
 	return &toolkit.Error{
@@ -251,8 +271,9 @@ func (c *client) unknownFile(ctx context.Context, r request, name string) error 
 
 // download saves the bytes of a in the router's file store. The site redirects
 // to signed addresses of another host: the guarded client follows without the
-// account's credentials.
-func (c *client) download(ctx context.Context, a *attachment, r request) (*file, error) {
+// account's credentials. A file of up to first bytes comes as text where it is
+// short and readable, and in base 64 where more than texts are asked for.
+func (c *client) download(ctx context.Context, a *attachment, r request, first int) (*file, error) {
 	if c.call.Files == nil {
 		return nil, errNoFiles()
 	}
@@ -283,7 +304,10 @@ func (c *client) download(ctx context.Context, a *attachment, r request) (*file,
 		kind, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type")) // none is fine
 	}
 	body := &counted{r: resp.Body, left: maxFile}
-	head, err := io.ReadAll(io.LimitReader(body, maxText+1))
+	head, err := io.ReadAll(io.LimitReader(body, int64(first)+1))
+	if first > maxText && len(head) > first { // more than the site said
+		return nil, inlineTooLarge(a)
+	}
 	var ref toolkit.FileRef
 	if err == nil {
 		ref, err = c.call.Files.Save(ctx, a.Title, kind, io.MultiReader(bytes.NewReader(head), body))
@@ -297,6 +321,9 @@ func (c *client) download(ctx context.Context, a *attachment, r request) (*file,
 		return nil, err
 	}
 	out := &file{File: ref, Size: maxFile - body.left}
+	if first > maxText {
+		out.Bytes = base64.StdEncoding.EncodeToString(head)
+	}
 	if len(head) <= maxText && readable(kind) && utf8.Valid(head) && bytes.IndexByte(head, 0) < 0 {
 		out.Text = string(head)
 	}

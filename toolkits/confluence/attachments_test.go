@@ -60,6 +60,10 @@ func TestAttachments(t *testing.T) {
 			t.Errorf("%s: got %q: %v", args, got, out)
 		}
 	}
+	out = s.must("DOWNLOAD_ATTACHMENT", `{"pageId":"MKT: Plan","fileName":"logo.png","bytes":true}`)
+	if got, err := base64.StdEncoding.DecodeString(text(out, "content_base64")); err != nil || string(got) != "\x89PNG\r\n" || text(out, "file", "s3key") == "" {
+		t.Errorf("bytes: %q, %v: %v", got, err, out)
+	}
 	s.must("ADD_CONTENT_LABEL", fmt.Sprintf(`{"id":%q,"labels":[{"name":"final"}]}`, id))
 	if got := column(s.must("GET_ATTACHMENT_LABELS", fmt.Sprintf(`{"id":%q,"prefix":"global"}`, id)), "name"); len(got) != 1 || got[0] != "final" {
 		t.Errorf("labels %v", got)
@@ -123,6 +127,11 @@ func TestLargeFiles(t *testing.T) {
 		e := s.fails("DOWNLOAD_ATTACHMENT", `{"attachmentId":"att9"}`)
 		if e.Kind != toolkit.KindTooLarge || !strings.Contains(e.Fix, "/wiki/x") {
 			t.Errorf("size %d: %v", size, e)
+		}
+	}
+	for _, size = range []int{2 << 20, 5} {
+		if e := s.fails("DOWNLOAD_ATTACHMENT", `{"attachmentId":"att9","bytes":true}`); e.Kind != toolkit.KindTooLarge || e.Field != "bytes" {
+			t.Errorf("bytes of size %d: %v", size, e)
 		}
 	}
 	if len(s.files.kept) != 0 {

@@ -26,10 +26,13 @@ var kit = confluence.New()
 var seen = struct {
 	sync.Mutex
 	calls map[string]map[string]bool
-}{calls: map[string]map[string]bool{}}
+	// worked and failed are the tools that did so against the sandbox itself.
+	worked, failed map[string]bool
+}{calls: map[string]map[string]bool{}, worked: map[string]bool{}, failed: map[string]bool{}}
 
 // TestMain checks, after a complete run, that every endpoint which a tool
-// declares was really called by a test.
+// declares was really called by a test, and that every tool both worked and
+// failed against the sandbox.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
@@ -42,6 +45,10 @@ func TestMain(m *testing.M) {
 					fmt.Printf("FAIL: no test made %s call %s\n", tool.Slug, e)
 					code = 1
 				}
+			}
+			if !seen.worked[tool.Slug] || !seen.failed[tool.Slug] {
+				fmt.Printf("FAIL: %s worked in a test: %v, failed in one: %v\n", tool.Slug, seen.worked[tool.Slug], seen.failed[tool.Slug])
+				code = 1
 			}
 		}
 	}
@@ -224,6 +231,12 @@ func (s *site) run(slug, args string) (map[string]any, error) {
 	}
 	s.made = nil
 	result, err := kit.Tools[at].Run(s.t.Context(), s.call(), valid)
+	if s.alter == nil && s.double == nil {
+		seen.Lock()
+		seen.worked[s.slug] = seen.worked[s.slug] || err == nil
+		seen.failed[s.slug] = seen.failed[s.slug] || err != nil
+		seen.Unlock()
+	}
 	if err != nil {
 		return nil, err
 	}
