@@ -26,6 +26,10 @@ type SiteOptions struct {
 	V1Removed  bool          // 410 to the v1 calls that were taken out of the API
 	Anonymous  bool          // let anybody read
 	IndexLag   time.Duration // how long a change stays invisible to search
+	// AccessLife and RefreshGrace are the times of OAuth, Quota and Burst the limits
+	// of the gateway; zero means the cloud's.
+	AccessLife, RefreshGrace time.Duration
+	Quota, Burst             int
 	// RedirectURI, when set, registers an OAuth app that may return there.
 	RedirectURI string
 	// AllowInsecureListen permits an address beyond loopback: there is no TLS.
@@ -52,8 +56,13 @@ type Site struct {
 	once   sync.Once
 }
 
-// saveEvery is how often a kept site is written when it changed.
-const saveEvery = 10 * time.Second
+// saveEvery is how soon a change of a kept site is written. saveShare keeps a large
+// site from doing nothing but that: writing takes at most one part in so many of
+// the time.
+const (
+	saveEvery = time.Second
+	saveShare = 10
+)
 
 // StartSite starts a sandbox Confluence. Stop it to have its file written.
 func StartSite(ctx context.Context, opts SiteOptions) (*Site, error) {
@@ -71,12 +80,7 @@ func StartSite(ctx context.Context, opts SiteOptions) (*Site, error) {
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
-	u := s.site.AddUser(confluence.User{Email: "visitor@sandbox.example", DisplayName: "Visitor", Admin: true})
-	s.CloudID, s.Email, s.Token = s.site.CloudID(), u.Email, u.Token
-	if opts.RedirectURI != "" {
-		a := s.site.AddOAuthApp(confluence.OAuthApp{Name: "Visitor's app", RedirectURIs: []string{opts.RedirectURI}})
-		s.ClientID, s.ClientSecret = a.ClientID, a.ClientSecret
-	}
+	s.introduce()
 	s.server = &http.Server{Handler: s.site.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	s.done.Go(func() {
 		if err := s.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -89,12 +93,41 @@ func StartSite(ctx context.Context, opts SiteOptions) (*Site, error) {
 	return s, nil
 }
 
+// visitor is who a client signs in as.
+const visitor = "visitor@sandbox.example"
+
+// introduce gives clients credentials: those of the last run when the site has them.
+func (s *Site) introduce() {
+	u := confluence.User{Email: visitor, DisplayName: "Visitor", Admin: true}
+	for _, old := range s.site.Users() {
+		if old.Email == visitor {
+			u.Token = old.Token
+		}
+	}
+	u = s.site.AddUser(u)
+	s.CloudID, s.Email, s.Token = s.site.CloudID(), u.Email, u.Token
+	if s.opts.RedirectURI == "" {
+		return
+	}
+	app := confluence.OAuthApp{Name: "Visitor's app", RedirectURIs: []string{s.opts.RedirectURI}}
+	for _, old := range s.site.OAuthApps() {
+		if old.Name == app.Name {
+			app.ClientID, app.ClientSecret = old.ClientID, old.ClientSecret
+		}
+	}
+	app = s.site.AddOAuthApp(app)
+	s.ClientID, s.ClientSecret = app.ClientID, app.ClientSecret
+}
+
 // open makes the site: from its file, from a dump, or anew.
 func (s *Site) open() error {
 	o := s.opts
+	_, err := os.Stat(o.File)
+	kept := o.File != "" && err == nil // its pages were made at the first start
 	site, err := confluence.Open(confluence.Options{
 		BaseURL: s.URL, Seed: !o.Empty && o.From == "", File: o.File, Logger: o.Log,
 		V1Removed: o.V1Removed, Anonymous: o.Anonymous, IndexLag: o.IndexLag,
+		AccessLife: o.AccessLife, RefreshGrace: o.RefreshGrace, Quota: o.Quota, Burst: o.Burst,
 	})
 	if err != nil {
 		return domain.Errorf(domain.CodeInvalid, "the sandbox's file cannot be used: %v", err).
@@ -111,7 +144,7 @@ func (s *Site) open() error {
 			return domain.Invalid("from", "%s: %v", o.From, err)
 		}
 	}
-	if o.Pages > 0 {
+	if o.Pages > 0 && !kept {
 		if err := site.SeedMany(o.Pages); err != nil {
 			return domain.Invalid("pages", "%v", err)
 		}
@@ -119,19 +152,32 @@ func (s *Site) open() error {
 	return nil
 }
 
-// keep writes the site to its file while it runs.
+// keep writes the site to its file while it runs: at once, so that the file holds
+// the credentials that were told, and whenever it was used since.
 func (s *Site) keep() {
-	tick := time.NewTicker(saveEvery)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var seen int64
+	changed := true
 	for {
 		select {
 		case <-s.quit:
 			return
-		case <-tick.C:
+		case <-next.C:
+		}
+		wait := saveEvery
+		n := s.site.Requests()
+		// A request is counted before it is carried out: what it changed may be
+		// there in the next round only.
+		if n != seen || changed {
+			changed, seen = n != seen, n
+			began := time.Now()
 			if err := s.site.Save(); err != nil {
 				s.opts.Log.Error("the sandbox was not saved", "error", err)
 			}
+			wait = max(wait, saveShare*time.Since(began))
 		}
+		next.Reset(wait)
 	}
 }
 

@@ -77,7 +77,7 @@ func TestSite(t *testing.T) {
 func TestSiteIsKept(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "site.json")
-	s := startSite(t, SiteOptions{Empty: true, Pages: 10, File: file})
+	s := startSite(t, SiteOptions{Empty: true, Pages: 10, File: file, RedirectURI: "http://127.0.0.1:9/back"})
 	want := siteTitles(t, s, "type = page order by title")
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
@@ -85,8 +85,12 @@ func TestSiteIsKept(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v, %v", info, err)
 	}
+	same := startSite(t, SiteOptions{Empty: true, Pages: 10, File: file, RedirectURI: "http://127.0.0.1:9/back"})
+	if same.Token != s.Token || same.ClientID != s.ClientID || same.ClientSecret != s.ClientSecret || same.CloudID != s.CloudID {
+		t.Errorf("the credentials changed: %+v, before %+v", same, s)
+	}
 	for name, again := range map[string]*Site{
-		"file": startSite(t, SiteOptions{File: file}), "dump": startSite(t, SiteOptions{From: file}),
+		"file": same, "dump": startSite(t, SiteOptions{From: file}),
 	} {
 		if got := siteTitles(t, again, "type = page order by title"); strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("%s: got %v, want %v", name, got, want)

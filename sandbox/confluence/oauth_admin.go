@@ -98,6 +98,21 @@ func (s *Sandbox) RevokeGrant(clientID, accountID string) int {
 	return s.revoke(func(g *grant) bool { return g.account == accountID && g.clientID == clientID })
 }
 
+// OAuthApps lists the registered apps by client id, without the credentials of
+// service accounts.
+func (s *Sandbox) OAuthApps() []OAuthApp {
+	s.auth.mu.Lock()
+	defer s.auth.mu.Unlock()
+	out := []OAuthApp{}
+	for _, c := range s.auth.clients {
+		if c.service == "" {
+			out = append(out, c.OAuthApp)
+		}
+	}
+	slices.SortFunc(out, func(x, y OAuthApp) int { return cmp.Compare(x.ClientID, y.ClientID) })
+	return out
+}
+
 // RemoveOAuthApp deletes an app or a service account's credential, as in the
 // developer console: its secret and all its tokens are worthless from now on.
 func (s *Sandbox) RemoveOAuthApp(clientID string) {

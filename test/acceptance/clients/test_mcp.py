@@ -1,11 +1,13 @@
 """mcp-atlassian as a running server: all of its Confluence tools, with an API token and with OAuth."""
 
-import re
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import mcp_tools
 import pytest
 import requests
 from ledger import REPO, named
+from mcp_atlassian.utils.oauth import OAuthConfig
 from proxy import Proxy
 from sandbox import Sandbox
 
@@ -34,6 +36,13 @@ SITE = "403: it sends files to the site host with the OAuth token, which only th
 VERSION = "it looks for the id of a version, and a version of v2 has its number alone; versions/{id}, which it would call next, is in no document"
 NO_FILE = "nothing to read, since nothing could be uploaded"
 
+NOTE = """The same server behind a forward proxy on loopback, with a CA made for the run, on the gateway.
+It signs in with its own code: it makes the address of the consent page, exchanges the
+code, finds the site, keeps the tokens, and refreshes them before they run out, which
+they do here all the time. The test is the person who accepts, and hands the code over:
+the callback server of its wizard (`--oauth-setup`) listens on all interfaces of the
+machine, which a test does not do."""
+
 OAUTH = {
     "add_label": GONE + ", to read the labels after it has added one",
     "download_attachment": NO_FILE,
@@ -49,24 +58,56 @@ OAUTH = {
 }
 
 
-def oauth_token(sandbox, scopes):
-    """Signs in as people do: asks for consent, accepts it, changes the code for a token."""
-    asked = {
-        "client_id": sandbox.client_id, "scope": " ".join(scopes), "redirect_uri": BACK, "state": "s",
-        "response_type": "code", "audience": "api.atlassian.com", "prompt": "consent",
+class ConsentForm(HTMLParser):
+    """The fields of the consent page, as a browser would send them when Accept is clicked."""
+
+    def __init__(self, page, account):
+        super().__init__()
+        self.fields, self.account, self.select = [("decision", "accept")], account, None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "input" and (given["type"] == "hidden" or "checked" in given):
+            self.fields.append((given["name"], given["value"]))
+        elif tag == "select":
+            self.select, self.first = given["name"], True
+        elif tag == "option":
+            self.option = given["value"]
+
+    def handle_data(self, text):
+        if not self.select or not text.strip():
+            return
+        if text == self.account if self.select == "account" else self.first:
+            self.fields.append((self.select, self.option))
+        self.first = False
+
+    def handle_endtag(self, tag):
+        if tag == "select":
+            self.select = None
+
+
+def sign_in(site, settings, monkeypatch):
+    """The client's own sign-in: it makes the address, exchanges the code, finds the site and keeps the tokens; we are the person who clicks."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    client = OAuthConfig(client_id=site.client_id, client_secret=site.client_secret, redirect_uri=BACK, scope=" ".join(all_scopes()))
+    page = requests.get(client.get_authorization_url(state="s"))
+    assert page.status_code == 200, page.text
+    answer = requests.post("https://auth.atlassian.com/authorize", data=ConsentForm(page.text, "Visitor").fields, allow_redirects=False)
+    back = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert back["state"] == ["s"]
+    assert client.exchange_code_for_tokens(back["code"][0]), "the client did not get its tokens"
+    assert client.cloud_id == site.cloud_id
+    return {
+        "ATLASSIAN_OAUTH_CLIENT_ID": site.client_id, "ATLASSIAN_OAUTH_CLIENT_SECRET": site.client_secret,
+        "ATLASSIAN_OAUTH_REDIRECT_URI": BACK, "ATLASSIAN_OAUTH_SCOPE": client.scope, "ATLASSIAN_OAUTH_CLOUD_ID": client.cloud_id,
     }
-    page = requests.get(sandbox.url + "/authorize", params=asked).text
-    account = re.search(r'<option value="([^"]+)"[^>]*>Visitor', page)[1]
-    answer = requests.post(sandbox.url + "/authorize", data={**asked, "account": account, "decision": "accept"}, allow_redirects=False)
-    code = re.search(r"[?&]code=([^&]+)", answer.headers["location"])[1]
-    secret = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-    answer = requests.post(sandbox.url + "/oauth/token", json={"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, **secret})
-    return answer.json()["access_token"]
 
 
 def all_scopes():
     table = REPO / "sandbox" / "confluence" / "scopes.txt"
-    return sorted({s for line in table.read_text().splitlines() if "\t" in line for s in line.split("\t")[1].split()})
+    return sorted({s for line in table.read_text().splitlines() if "\t" in line for s in line.split("\t")[1].split()} - {"|"} | {"offline_access"})
 
 
 def judge(ledger, listed, answers, refused):
@@ -76,14 +117,14 @@ def judge(ledger, listed, answers, refused):
         bad = [str(said)[:300] for wrong, said, _ in given if wrong]
         if bad:
             seen[tool] = bad
-        calls = sorted({f"{method} {named(path)}" for _, _, calls in given for method, path, _ in calls})
+        calls = sorted({f"{method} {named(path)}" for _, _, calls in given for method, path, _ in calls if path != "/oauth/token"})
         ledger.rows.append((tool, ", ".join(f"`{c}`" for c in calls) or "—", refused.get(tool, "not explained") if bad else "passes"))
     assert seen.keys() == refused.keys(), "\n".join(f"{t}: {b}" for t, b in seen.items())
 
 
 @pytest.fixture
 def site(tmp_path):
-    s = Sandbox(tmp_path, "--oauth-redirect", BACK)
+    s = Sandbox(tmp_path)
     yield s
     s.stop()
 
@@ -95,17 +136,23 @@ def test_with_an_api_token(site, ledger_of_its_own, tmp_path):
     ledger.check("mcp-atlassian 0.23.1 with an API token", "A server on stdio. It takes a site on loopback for Data Center, and keeps its cloud-only tools back.")
 
 
-def test_with_oauth(site, ledger_of_its_own, tmp_path):
+def test_with_oauth(tmp_path, ledger_of_its_own, monkeypatch):
+    # Tokens that live shorter than the client's margin of five minutes: it refreshes them before each use.
+    site = Sandbox(tmp_path, "--oauth-redirect", BACK, "--access-life", "4m")
     proxy = Proxy(tmp_path, site.url)
     settings = {
-        "CONFLUENCE_URL": "https://sandbox.atlassian.net/wiki", "ATLASSIAN_OAUTH_CLOUD_ID": site.cloud_id,
-        "ATLASSIAN_OAUTH_ACCESS_TOKEN": oauth_token(site, all_scopes()),
         # OAuth sessions do not read REQUESTS_CA_BUNDLE; the trust store of the system is moved by SSL_CERT_FILE.
         "HTTPS_PROXY": proxy.url, "REQUESTS_CA_BUNDLE": proxy.ca, "SSL_CERT_FILE": proxy.ca,
+        "HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", # it keeps the tokens in a file
     }
     try:
+        settings |= sign_in(site, settings, monkeypatch)
+        signed_in = len(proxy.heard)
         ledger = ledger_of_its_own
-        judge(ledger, *mcp_tools.run(tmp_path, settings, proxy.heard), OAUTH)
+        judge(ledger, *mcp_tools.run(tmp_path, settings | {"CONFLUENCE_URL": "https://sandbox.atlassian.net/wiki"}, proxy.heard), OAUTH)
+        refreshes = [status for _, path, status in proxy.heard[signed_in:] if path == "/oauth/token"]
+        assert refreshes and set(refreshes) == {200}, f"refreshes were answered {refreshes}"
     finally:
         proxy.stop()
-    ledger.check("mcp-atlassian 0.23.1 with OAuth", "The same server behind a forward proxy on loopback, with a CA made for the run, on the gateway.")
+        site.stop()
+    ledger.check("mcp-atlassian 0.23.1 with OAuth", NOTE)
