@@ -119,6 +119,9 @@ type ConnectLink struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero while unused
+	// BrowserHash is of the cookie of the browser that began with the link; zero
+	// while none has.
+	BrowserHash [32]byte
 }
 
 // OAuthFlow is a browser on its way to a provider and back. Only hashes of the

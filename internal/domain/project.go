@@ -9,6 +9,13 @@ type Project struct {
 	CreatedAt time.Time
 }
 
+// Branding is how a project's connect pages look. Empty fields mean the usual.
+type Branding struct {
+	Name  string // of the application, as its users know it
+	Logo  string // https address or data: URI of a picture
+	Color string // #rrggbb, of buttons
+}
+
 // APIKey is one credential of a project. The key itself is never kept: Hash is
 // its SHA-256.
 type APIKey struct {

@@ -30,6 +30,7 @@ type Tx interface {
 // Services take the aggregates they use, not this.
 type Queries interface {
 	Projects
+	Brandings
 	APIKeys
 	AuthConfigs
 	Accounts
@@ -56,6 +57,13 @@ type Projects interface {
 	Project(ctx context.Context, id string) (domain.Project, error)
 	// ListProjects gives the projects, oldest first, at most 1,000.
 	ListProjects(ctx context.Context) ([]domain.Project, error)
+}
+
+// Brandings keeps how projects' connect pages look.
+type Brandings interface {
+	// Branding gives the zero value where there is none.
+	Branding(ctx context.Context, projectID string) (domain.Branding, error)
+	PutBranding(ctx context.Context, projectID string, b domain.Branding) error
 }
 
 // APIKeys keeps hashed keys.
@@ -158,6 +166,9 @@ type Links interface {
 	CreateLink(ctx context.Context, l domain.ConnectLink) error
 	// LinkByHash finds a link of any project, used and expired ones too.
 	LinkByHash(ctx context.Context, hash [32]byte) (domain.ConnectLink, error)
+	// BindLink ties a link to the browser that began with it. It reports true when
+	// the link is that browser's now, or was; another browser is told false.
+	BindLink(ctx context.Context, projectID string, hash, browserHash [32]byte) (bool, error)
 	// UseLink marks an unused, unexpired link used; it reports false, and
 	// changes nothing, for any other.
 	UseLink(ctx context.Context, projectID string, hash [32]byte, at time.Time) (bool, error)

@@ -7,14 +7,14 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
-const linkColumns = `token_hash, project_id, account_id, callback_url, created_at, expires_at, used_at`
+const linkColumns = `token_hash, project_id, account_id, callback_url, created_at, expires_at, used_at, browser_hash`
 
 var linkNoun = noun{name: "connect link", owner: "connected account"}
 
 // CreateLink implements store.Links.
 func (s *queries) CreateLink(ctx context.Context, l domain.ConnectLink) error {
-	_, err := s.exec(ctx, linkNoun, `INSERT INTO links (`+linkColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		l.TokenHash[:], l.ProjectID, l.AccountID, l.CallbackURL, micros(l.CreatedAt), micros(l.ExpiresAt), micros(l.UsedAt))
+	_, err := s.exec(ctx, linkNoun, `INSERT INTO links (`+linkColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		l.TokenHash[:], l.ProjectID, l.AccountID, l.CallbackURL, micros(l.CreatedAt), micros(l.ExpiresAt), micros(l.UsedAt), browserOf(l))
 	return err
 }
 
@@ -35,13 +35,34 @@ func (s *queries) UseLink(ctx context.Context, projectID string, hash [32]byte, 
 	return touched == 1, err
 }
 
+// browserOf gives NULL for a link that is nobody's yet.
+func browserOf(l domain.ConnectLink) any {
+	if l.BrowserHash == [32]byte{} {
+		return nil
+	}
+	return l.BrowserHash[:]
+}
+
+// BindLink implements store.Links. One statement checks and marks.
+func (s *queries) BindLink(ctx context.Context, projectID string, hash, browserHash [32]byte) (bool, error) {
+	if browserHash == [32]byte{} {
+		return false, domain.Invalid("browser_hash", "the browser is missing")
+	}
+	touched, err := s.exec(ctx, linkNoun,
+		`UPDATE links SET browser_hash = ? WHERE token_hash = ? AND project_id = ? AND (browser_hash IS NULL OR browser_hash = ?)`,
+		browserHash[:], hash[:], projectID, browserHash[:])
+	return touched == 1, err
+}
+
 func scanLink(r row) (l domain.ConnectLink, err error) {
-	var hash []byte
+	var hash, browser []byte
 	var created, expires, used int64
-	if err := r.Scan(&hash, &l.ProjectID, &l.AccountID, &l.CallbackURL, &created, &expires, &used); err != nil {
+	if err := r.Scan(&hash, &l.ProjectID, &l.AccountID, &l.CallbackURL, &created, &expires, &used, &browser); err != nil {
 		return l, err
 	}
 	l.CreatedAt, l.ExpiresAt, l.UsedAt = fromMicros(created), fromMicros(expires), fromMicros(used)
-	l.TokenHash, err = toHash(hash)
+	if l.TokenHash, err = toHash(hash); err == nil && len(browser) > 0 {
+		l.BrowserHash, err = toHash(browser)
+	}
 	return l, err
 }

@@ -139,6 +139,13 @@ var attempts = []attempt{
 		l.ProjectID, l.TokenHash = project, hash("forged")
 		return q.CreateLink(ctx, l)
 	}, domain.CodeNotFound},
+	{"BindLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		bound, err := q.BindLink(ctx, project, v.link.TokenHash, hash("thief"))
+		if bound {
+			return fmt.Errorf("bound a link of another project")
+		}
+		return err
+	}, ""},
 	{"UseLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		used, err := q.UseLink(ctx, project, v.link.TokenHash, at(1))
 		if used {
@@ -181,6 +188,8 @@ var excused = map[string]string{
 	"CreateProject":    "makes a project",
 	"Project":          "takes the project itself",
 	"ListProjects":     "is for the operator",
+	"Branding":         "takes the project itself",
+	"PutBranding":      "takes the project itself",
 	"CreateAPIKey":     "writes under its own project id and refers to nothing else",
 	"APIKeyByHash":     "is how the project becomes known",
 	"RevokedAPIKeys":   "tells only whether keys the caller has seen are good",

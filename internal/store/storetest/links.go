@@ -59,3 +59,45 @@ func testLinkRace(t *testing.T, s store.Store) {
 		t.Errorf("the link was used %d times", won)
 	}
 }
+
+func testBindLink(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project, l := w.a.project.ID, w.a.link
+	if must(s.BindLink(ctx, project, hash("unknown"), hash("browser")))(t) {
+		t.Error("bound an unknown link")
+	}
+	won := 0
+	for i, bound := range atOnce(t, 16, func(i int) (bool, error) {
+		return s.BindLink(t.Context(), project, l.TokenHash, hash(string(rune('a'+i))))
+	}) {
+		if bound {
+			won++
+			l.BrowserHash = hash(string(rune('a' + i)))
+		}
+	}
+	if won != 1 {
+		t.Fatalf("the link was bound to %d browsers", won)
+	}
+	same(t, l, must(s.LinkByHash(ctx, l.TokenHash))(t))
+	if !must(s.BindLink(ctx, project, l.TokenHash, l.BrowserHash))(t) {
+		t.Error("refused the browser that it is bound to")
+	}
+	if must(s.BindLink(ctx, project, l.TokenHash, hash("other")))(t) {
+		t.Error("bound to another browser")
+	}
+	_, err := s.BindLink(ctx, project, l.TokenHash, [32]byte{})
+	wantCode(t, err, domain.CodeInvalid)
+}
+
+func testBrandings(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	same(t, domain.Branding{}, must(s.Branding(ctx, w.a.project.ID))(t))
+	for _, b := range []domain.Branding{{Name: "Acme", Logo: "https://acme.example/l.png", Color: "#112233"}, {Name: "Acme 2"}, {}} {
+		ok(t, s.PutBranding(ctx, w.a.project.ID, b))
+		same(t, b, must(s.Branding(ctx, w.a.project.ID))(t))
+	}
+	same(t, domain.Branding{}, must(s.Branding(ctx, w.b.project.ID))(t))
+	wantCode(t, s.PutBranding(ctx, "pr_none", domain.Branding{Name: "x"}), domain.CodeNotFound)
+}

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		test func(t *testing.T, s store.Store)
 	}{
 		{"projects", testProjects},
+		{"brandings", testBrandings},
 		{"API keys", testAPIKeys},
 		{"revoked API keys", testRevokedAPIKeys},
 		{"auth configs", testAuthConfigs},
@@ -49,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"OAuth flow used once", testFlowRace},
 		{"links", testLinks},
 		{"link used once", testLinkRace},
+		{"link of one browser", testBindLink},
 		{"sessions", testSessions},
 		{"session compare and swap", testSessionRace},
 		{"executions", testExecutions},
