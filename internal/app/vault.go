@@ -82,7 +82,12 @@ func (a *App) openVault(ctx context.Context) error {
 		return err
 	}
 	uses := vault.NewUses(vault.UsesOptions{Save: saveUses(a.db), Warn: a.warn})
-	opts.Used, opts.Warn = uses.Note, a.warn
+	opts.Used = func(ref vault.Ref) {
+		if domain.HasPrefix(ref.AccountID, domain.PrefixAccount) {
+			uses.Note(ref)
+		}
+	}
+	opts.Warn = a.warn
 	if a.vault, err = vault.Open(ctx, opts); err != nil {
 		return err
 	}

@@ -147,6 +147,7 @@ type StoredSecret struct {
 	Project   string `json:"project"`
 	UserID    string `json:"user_id"`
 	Toolkit   string `json:"toolkit"`
+	// AccountID is the id of an account, or of the auth config whose secret it is.
 	AccountID string `json:"account_id"`
 	Scheme    string `json:"auth_scheme"`
 	Status    string `json:"status"`

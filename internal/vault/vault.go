@@ -70,8 +70,14 @@ const (
 	retryAfter = time.Second
 )
 
+// ConfigRef is the ref of a secret of an auth config. Rotation relies on it.
+func ConfigRef(projectID, configID, field string) Ref {
+	return Ref{ProjectID: projectID, AccountID: configID, Field: field}
+}
+
 // Ref says what a secret is. It is authenticated with the secret and not kept
-// in it. AccountID may be empty for a secret of the project itself.
+// in it. AccountID is an auth config's id for the config's own secrets, and empty
+// for what is in no table.
 type Ref struct {
 	ProjectID string
 	AccountID string

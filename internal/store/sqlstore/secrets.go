@@ -48,14 +48,33 @@ func (s *queries) sealed(ctx context.Context, n noun, query string, args ...any)
 	return out, nil
 }
 
-// secretsWhere gives the tables and conditions of a walk. A sealed secret begins
-// with the mark of its key, so that no column needs to repeat it.
-func secretsWhere(f store.SecretFilter) (string, []any) {
-	where := ` FROM secrets s JOIN accounts a ON a.project_id = s.project_id AND a.id = s.account_id
-		LEFT JOIN account_uses u ON u.project_id = s.project_id AND u.account_id = s.account_id WHERE 1 = 1`
+// walk is one of the two tables with secrets: what it is joined to, and which
+// columns tell what about a secret.
+type walk struct {
+	table, owner, from, user, status, used string
+}
+
+var (
+	accountWalk = walk{
+		table: "secrets", owner: "account_id",
+		from: `secrets s JOIN accounts o ON o.project_id = s.project_id AND o.id = s.account_id
+			LEFT JOIN account_uses u ON u.project_id = s.project_id AND u.account_id = s.account_id`,
+		user: "o.user_id", status: "o.status", used: "COALESCE(u.used_at, 0)",
+	}
+	configWalk = walk{
+		table: "config_secrets", owner: "auth_config_id",
+		from: `config_secrets s JOIN auth_configs o ON o.project_id = s.project_id AND o.id = s.auth_config_id`,
+		user: "''", status: "''", used: "0",
+	}
+)
+
+// where gives the conditions of a walk. A sealed secret begins with the mark of
+// its key, so that no column needs to repeat it.
+func (w walk) where(f store.SecretFilter) (string, []any) {
+	where := ` FROM ` + w.from + ` WHERE 1 = 1`
 	var args []any
 	for _, c := range []struct{ column, value string }{
-		{"s.project_id", f.ProjectID}, {"a.user_id", f.UserID}, {"a.toolkit", f.Toolkit},
+		{"s.project_id", f.ProjectID}, {w.user, f.UserID}, {"o.toolkit", f.Toolkit},
 	} {
 		if c.value != "" {
 			where += " AND " + c.column + " = ?"
@@ -74,15 +93,27 @@ func secretsWhere(f store.SecretFilter) (string, []any) {
 }
 
 // SecretsAfter implements store.SecretWalk.
-func (s *queries) SecretsAfter(ctx context.Context, f store.SecretFilter, after store.SecretKey, limit int) ([]store.SecretInfo, error) {
-	where, args := secretsWhere(f)
+func (s *queries) SecretsAfter(ctx context.Context, f store.SecretFilter, after store.SecretKey, limit int) (out []store.SecretInfo, err error) {
 	limit, _ = window(store.Page{Limit: limit})
-	args = append(args, after.ProjectID, after.ProjectID, after.AccountID, after.AccountID, after.Field, limit)
+	if !after.OfConfig() {
+		out, err = s.walkOn(ctx, accountWalk, f, after, limit)
+		if err != nil || len(out) == limit {
+			return out, err
+		}
+		after = store.SecretKey{}
+	}
+	configs, err := s.walkOn(ctx, configWalk, f, after, limit-len(out))
+	return append(out, configs...), err
+}
+
+func (s *queries) walkOn(ctx context.Context, w walk, f store.SecretFilter, after store.SecretKey, limit int) ([]store.SecretInfo, error) {
+	where, args := w.where(f)
+	args = append(args, after.ProjectID, after.AccountID, after.Field, limit)
 	return list(ctx, s, secretNoun, scanSecretInfo,
-		`SELECT s.project_id, s.account_id, s.field, s.sealed, a.user_id, a.toolkit, a.scheme, a.status, a.scopes,
-			s.created_at, s.sealed_at, COALESCE(u.used_at, 0)`+where+`
-		AND (s.project_id > ? OR (s.project_id = ? AND (s.account_id > ? OR (s.account_id = ? AND s.field > ?))))
-		ORDER BY s.project_id, s.account_id, s.field LIMIT ?`, args...)
+		`SELECT s.project_id, s.`+w.owner+`, s.field, s.sealed, `+w.user+`, o.toolkit, o.scheme, `+w.status+`, o.scopes,
+			s.created_at, s.sealed_at, `+w.used+where+`
+		AND (s.project_id, s.`+w.owner+`, s.field) > (?, ?, ?)
+		ORDER BY s.project_id, s.`+w.owner+`, s.field LIMIT ?`, args...)
 }
 
 func scanSecretInfo(r row) (i store.SecretInfo, err error) {
@@ -97,15 +128,26 @@ func scanSecretInfo(r row) (i store.SecretInfo, err error) {
 }
 
 // CountSecrets implements store.SecretWalk.
-func (s *queries) CountSecrets(ctx context.Context, f store.SecretFilter) (int, error) {
-	where, args := secretsWhere(f)
-	return one(ctx, s, secretNoun, scanInt, `SELECT count(*)`+where, args...)
+func (s *queries) CountSecrets(ctx context.Context, f store.SecretFilter) (total int, err error) {
+	for _, w := range []walk{accountWalk, configWalk} {
+		where, args := w.where(f)
+		n, err := one(ctx, s, secretNoun, scanInt, `SELECT count(*)`+where, args...)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
 }
 
 // SwapSecret implements store.SecretWalk.
 func (s *queries) SwapSecret(ctx context.Context, key store.SecretKey, was, sealed []byte) (bool, error) {
+	w := accountWalk
+	if key.OfConfig() {
+		w = configWalk
+	}
 	touched, err := s.exec(ctx, secretNoun,
-		`UPDATE secrets SET sealed = ?, sealed_at = ? WHERE project_id = ? AND account_id = ? AND field = ? AND sealed = ?`,
+		`UPDATE `+w.table+` SET sealed = ?, sealed_at = ? WHERE project_id = ? AND `+w.owner+` = ? AND field = ? AND sealed = ?`,
 		sealed, micros(time.Now()), key.ProjectID, key.AccountID, key.Field, was)
 	return touched == 1, err
 }

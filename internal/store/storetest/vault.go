@@ -25,9 +25,15 @@ func testSecretWalk(t *testing.T, s store.Store) {
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "api_token", []byte("\x01abcd rest")))
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "z", []byte("\x01abce rest")))
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "empty", nil))
-	const all = "pr_a/ca_a/access_token pr_a/ca_a2/api_token pr_a/ca_a2/empty pr_a/ca_a2/z pr_b/ca_b/access_token"
+	ok(t, s.PutConfigSecret(ctx, "pr_a", w.a.config.ID, "z_secret", []byte("\x01abcd of a config")))
+	const want = "pr_a/ca_a/access_token pr_a/ca_a2/api_token pr_a/ca_a2/empty pr_a/ca_a2/z pr_b/ca_b/access_token " +
+		"pr_a/ac_a/client_secret pr_a/ac_a/z_secret pr_b/ac_b/client_secret"
 
-	for size := 1; size <= 6; size++ {
+	all := must(s.SecretsAfter(ctx, store.SecretFilter{}, store.SecretKey{}, 100))(t)
+	if secretKeys(all) != want {
+		t.Fatalf("all: %s", secretKeys(all))
+	}
+	for size := 1; size <= len(all)+1; size++ {
 		var got []store.SecretInfo
 		var after store.SecretKey
 		for {
@@ -37,7 +43,7 @@ func testSecretWalk(t *testing.T, s store.Store) {
 			}
 			after = page[len(page)-1].SecretKey
 		}
-		if keys := secretKeys(got); keys != all {
+		if keys := secretKeys(got); keys != secretKeys(all) {
 			t.Errorf("in steps of %d: %s", size, keys)
 		}
 	}
@@ -45,11 +51,11 @@ func testSecretWalk(t *testing.T, s store.Store) {
 		f    store.SecretFilter
 		want string
 	}{
-		{store.SecretFilter{ProjectID: "pr_b"}, "pr_b/ca_b/access_token"},
+		{store.SecretFilter{Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token pr_a/ac_a/z_secret"},
 		{store.SecretFilter{UserID: "else", Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token"},
 		{store.SecretFilter{Toolkit: "notes", NotUnder: []byte("\x01abcd")}, "pr_a/ca_a2/empty pr_a/ca_a2/z"},
 		{store.SecretFilter{Toolkit: "notes", ProjectID: "pr_b"}, ""},
-		{store.SecretFilter{Under: []byte("sealed ")}, "pr_a/ca_a/access_token pr_b/ca_b/access_token"},
+		{store.SecretFilter{UserID: "user", Under: []byte("sealed ")}, "pr_a/ca_a/access_token pr_b/ca_b/access_token"},
 	} {
 		got := must(s.SecretsAfter(ctx, tt.f, store.SecretKey{}, 100))(t)
 		if keys := secretKeys(got); keys != tt.want {
@@ -94,6 +100,14 @@ func testSwapSecret(t *testing.T, s store.Store) {
 	if !after.CreatedAt.Equal(before.CreatedAt) || after.SealedAt.Before(before.SealedAt) {
 		t.Errorf("times changed from %v, %v to %v, %v", before.CreatedAt, before.SealedAt, after.CreatedAt, after.SealedAt)
 	}
+	ok(t, s.PutConfigSecret(ctx, w.a.project.ID, w.a.config.ID, "z_secret", []byte("old")))
+	config := store.SecretKey{ProjectID: w.a.project.ID, AccountID: w.a.config.ID, Field: "z_secret"}
+	for _, want := range []bool{true, false} {
+		if got := must(s.SwapSecret(ctx, config, []byte("old"), []byte("new")))(t); got != want {
+			t.Errorf("a config's secret: %v", got)
+		}
+	}
+	same(t, []byte("new"), must(s.ConfigSecrets(ctx, w.a.project.ID, w.a.config.ID))(t)["z_secret"])
 	// Of many that replace the same one, one does.
 	won := atOnce(t, 8, func(i int) (bool, error) {
 		return s.SwapSecret(ctx, key, []byte("new"), fmt.Appendf(nil, "by %d", i))
@@ -113,7 +127,7 @@ func testDeleteSecrets(t *testing.T, s store.Store) {
 			t.Errorf("%d went, want %d", n, want)
 		}
 	}
-	if n := must(s.CountSecrets(ctx, store.SecretFilter{}))(t); n != 1 {
+	if n := must(s.CountSecrets(ctx, store.SecretFilter{UserID: "user", Under: []byte("sealed ")}))(t); n != 1 {
 		t.Errorf("%d secrets are left, want the other project's", n)
 	}
 	must(s.Account(ctx, w.a.project.ID, w.a.account.ID))(t)
