@@ -11,3 +11,6 @@ func (a *App) Site() *confluence.Sandbox { return a.sand.site }
 
 // Handler takes requests without a connection, for benchmarks.
 func (a *App) Handler() http.Handler { return a.server.Handler }
+
+// SetRevoker puts a provider of tests in the place of the real ones.
+func (v *Vault) SetRevoker(r Revoker) { v.revoke = r }
