@@ -65,6 +65,9 @@ func (c *client) explainMissing(ctx context.Context, r request, e *toolkit.Error
 		e.Message = "There is no Confluence at the account's address."
 		e.Fix = "The site's name may be wrong, or the site is gone: connect the account again with the right site."
 		return
+	case why.Status == http.StatusUnauthorized && why.Kind == toolkit.KindForbidden: // a scope is missing already for looking
+		e.Fix = strings.TrimSpace(e.Fix + " The account lacks scopes, perhaps this one too: " + strings.Join(r.scopes, ", ") + ".")
+		return
 	case why.Status != http.StatusBadRequest:
 		return // it cannot be told
 	}

@@ -204,7 +204,7 @@ func TestMissing(t *testing.T) {
 		"wrong site": {func(r *http.Request) *http.Response { return answer(r, 404, `{}`) }, toolkit.KindAuth, "no Confluence at the account's address"},
 		"missing scope": {func(r *http.Request) *http.Response {
 			return answer(r, 401, `{"code":401,"message":"Unauthorized; scope does not match"}`)
-		}, toolkit.KindNotFound, "There is no page with id 5, or this account may not see it."},
+		}, toolkit.KindNotFound, "or this account may not see it. It may have been deleted or its id may be wrong: find it with CONFLUENCE_SEARCH_CONTENT. The account lacks scopes, perhaps this one too: read:page:confluence."},
 	} {
 		s.alter = func(r *http.Request) *http.Response {
 			if strings.HasSuffix(r.URL.Path, "/search") {

@@ -170,15 +170,18 @@ var getPageViews = toolkit.Read("CONFLUENCE_GET_PAGE_VIEWS", "Get Page Views",
 			q.Set("fromDate", in.Since)
 		}
 		out := &views{ID: id}
-		for path, n := range map[string]*int{"/views": &out.Views, "/viewers": &out.Viewers} {
+		for _, one := range []struct {
+			path string
+			n    *int
+		}{{"/views", &out.Views}, {"/viewers", &out.Viewers}} {
 			var answer likeCount
 			err := c.do(ctx, request{
-				path: v1 + "/analytics/content/" + id + path, query: q, out: &answer, what: "content with id " + id, field: "id", scopes: []string{scopeAnalytics},
+				path: v1 + "/analytics/content/" + id + one.path, query: q, out: &answer, what: "content with id " + id, field: "id", scopes: []string{scopeAnalytics},
 			})
 			if err != nil {
 				return nil, err
 			}
-			*n = answer.Count
+			*one.n = answer.Count
 		}
 		return out, nil
 	})
