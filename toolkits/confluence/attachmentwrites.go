@@ -193,7 +193,7 @@ type deleteAttachmentInput struct {
 
 var deleteAttachment = toolkit.Delete("CONFLUENCE_DELETE_ATTACHMENT", "Delete Attachment",
 	"Move an attached file to the trash of its space, from where a person can restore it; with purge remove one from the trash for good. "+
-		"The page stays.",
+		"Not for the page, which stays.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeDeleteAttachment),
 		Keywords:  []string{"file", "image", "picture", "pdf", "attached", "detach", "remove a file"},

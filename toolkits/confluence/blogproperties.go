@@ -74,7 +74,7 @@ type deleteBlogpostPropertyInput struct {
 }
 
 var deleteBlogpostProperty = toolkit.Delete("CONFLUENCE_DELETE_BLOGPOST_PROPERTY", "Delete Blogpost Property",
-	"Remove a content property of a blog post, named by key or id. It cannot be restored; The blog post itself stays.",
+	"Remove a content property of a blog post, named by key or id. It cannot be restored. Not for the blog post itself, which stays.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadPage, scopeWritePage),
 		Keywords:  []string{"metadata", "custom field"},

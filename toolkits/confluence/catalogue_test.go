@@ -137,6 +137,10 @@ func TestCatalogue(t *testing.T) {
 
 var endpoint = regexp.MustCompile(`^(GET|POST|PUT|DELETE) /wiki/(api/v2|rest/api)/[A-Za-z0-9/{}_-]+$`)
 
+// guidance are the words by which a description sends a reader to the right
+// tool: what this one is for, what it is not for, what to use instead.
+var guidance = regexp.MustCompile(`\b(Use|use|Not|not|instead|first)\b`)
+
 func checkTool(t *testing.T, tool *toolkit.Tool) {
 	if len(tool.Slug) > 64 || !regexp.MustCompile(`^CONFLUENCE_[A-Z0-9_]+$`).MatchString(tool.Slug) {
 		t.Errorf("slug %q", tool.Slug)
@@ -146,6 +150,9 @@ func checkTool(t *testing.T, tool *toolkit.Tool) {
 	}
 	if n := len(tool.Description); n < 60 || n > 400 {
 		t.Errorf("the description has %d characters", n)
+	}
+	if !guidance.MatchString(tool.Description) {
+		t.Errorf("the description does not say what to use it for, or what not: %s", tool.Description)
 	}
 	if len(tool.Scopes.All) == 0 || len(tool.Keywords) < 2 || len(tool.Endpoints) == 0 {
 		t.Errorf("scopes %v, keywords %v, endpoints %v", tool.Scopes, tool.Keywords, tool.Endpoints)

@@ -33,7 +33,7 @@ type replyToCommentInput struct {
 }
 
 var replyToComment = toolkit.Create("CONFLUENCE_REPLY_TO_COMMENT", "Reply to Comment",
-	"Answer a comment, whether it is at the foot of a page or on marked text; only its id is needed.",
+	"Answer a comment, whether it is at the foot of a page or on marked text; only its id is needed. Not for a new comment: use create footer comment.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWriteComment, scopeReadComment),
 		Keywords:  []string{"respond", "answer", "thread"},
@@ -66,7 +66,7 @@ type resolveCommentInput struct {
 }
 
 var resolveComment = toolkit.Update("CONFLUENCE_RESOLVE_COMMENT", "Resolve Comment",
-	"Resolve a comment on marked text, or reopen it. Comments at the foot of a page cannot be resolved.",
+	"Resolve a comment on marked text, or reopen it. Not for comments at the foot of a page, which cannot be resolved.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWriteComment, scopeReadComment),
 		Keywords:  []string{"settle", "close a thread", "mark as done", "reopen"},

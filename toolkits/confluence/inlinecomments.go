@@ -68,7 +68,7 @@ type getInlineCommentsForBlogPostInput struct {
 }
 
 var getInlineCommentsForBlogPost = toolkit.Read("CONFLUENCE_GET_INLINE_COMMENTS_FOR_BLOG_POST", "Get Inline Comments for Blog Post",
-	"List the comments on marked text of a blog post, with the text they mark and whether they are resolved.",
+	"List the comments on marked text of a blog post, with the text they mark and whether they are resolved. For those of a page use get page inline comments.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadComment),
 		Keywords:  []string{"annotations", "review notes", "unresolved", "margin notes"},

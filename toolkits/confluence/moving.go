@@ -130,7 +130,7 @@ type archivePageInput struct {
 }
 
 var archivePage = toolkit.Update("CONFLUENCE_ARCHIVE_PAGE", "Archive Page",
-	"Take pages that are done with out of the page list and the search results, and keep their content for the record.",
+	"Take pages that are done with out of the page list and the search results, and keep their content for the record. Not for pages that nobody needs again: delete those.",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf(scopeWritePage, "write:confluence-content").AnyOf("read:content.metadata:confluence", "write:confluence-content"),
 		Keywords:  []string{"retire", "shelve"},
@@ -173,7 +173,7 @@ var archivePage = toolkit.Update("CONFLUENCE_ARCHIVE_PAGE", "Archive Page",
 	})
 
 var restorePage = toolkit.Update("CONFLUENCE_RESTORE_PAGE", "Restore Page",
-	"Bring a page back from the trash of its space. Archived pages can be brought back only by a person. For an older text update the page with it.",
+	"Bring a page back from the trash of its space. Archived pages can be brought back only by a person. Not for an older text: update the page with it.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWritePage, scopeReadPage),
 		Keywords:  []string{"undelete", "recover", "bring back", "undo deletion"},
@@ -204,7 +204,7 @@ var restorePage = toolkit.Update("CONFLUENCE_RESTORE_PAGE", "Restore Page",
 	})
 
 var purgePage = toolkit.Delete("CONFLUENCE_PURGE_PAGE", "Purge Page",
-	"Destroy a page that is in the trash already: it cannot be restored after that. It needs an administrator of the space.",
+	"Destroy a page that is in the trash already: it cannot be restored after that. It needs an administrator of the space. To put a page into the trash use delete page.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeDeletePage, scopeReadPage),
 		Keywords:  []string{"empty the trash", "permanently", "irrevocably"},

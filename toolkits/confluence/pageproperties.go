@@ -74,7 +74,7 @@ type deletePagePropertyInput struct {
 }
 
 var deletePageProperty = toolkit.Delete("CONFLUENCE_DELETE_CONTENT_PROPERTY_FOR_PAGE_BY_ID", "Delete Page Content Property",
-	"Remove a content property of a page, named by key or id. It cannot be restored; The page itself stays.",
+	"Remove a content property of a page, named by key or id. It cannot be restored. Not for the page itself, which stays.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadPage, scopeWritePage),
 		Keywords:  []string{"metadata", "custom field"},

@@ -70,7 +70,7 @@ type getContentRestrictionsInput struct {
 }
 
 var getContentRestrictions = toolkit.Read("CONFLUENCE_GET_CONTENT_RESTRICTIONS", "Get Content Restrictions",
-	"Say who alone may see or edit a page or blog post: the people and groups it is restricted to. For the rights in a space ask its administrator.",
+	"Say who alone may see or edit a page or blog post: the people and groups it is restricted to. Not for the rights in a space: ask its administrator.",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf(scopeContentDetails, "read:confluence-content.all"),
 		Keywords:  []string{"permissions", "who can see", "who can edit", "access", "locked", "private", "visibility", "allowed"},

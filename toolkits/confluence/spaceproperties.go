@@ -135,7 +135,7 @@ type deleteSpacePropertyInput struct {
 }
 
 var deleteSpaceProperty = toolkit.Delete("CONFLUENCE_DELETE_SPACE_PROPERTY", "Delete Space Property",
-	"Remove a property of a space, named by key or id. It cannot be restored; The space itself and what is in it stay.",
+	"Remove a property of a space, named by key or id. It cannot be restored. Not for the space itself, which stays with what is in it.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadSpace, scopeWriteSpace),
 		Keywords:  []string{"metadata", "custom field"},

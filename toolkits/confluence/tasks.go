@@ -159,7 +159,7 @@ type updateTaskInput struct {
 }
 
 var updateTask = toolkit.Idempotent(toolkit.Update("CONFLUENCE_UPDATE_TASK", "Update Task",
-	"Tick or untick a task on a page or blog post: mark it complete or incomplete. To change its text, person or date update the page.",
+	"Tick or untick a task on a page or blog post: mark it complete or incomplete. Not for its text, person or date: update the page for that.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWriteTask),
 		Keywords:  []string{"action point", "done", "finish", "complete", "check off"},

@@ -63,7 +63,7 @@ type listSpacesInput struct {
 }
 
 var listSpaces = toolkit.Read("CONFLUENCE_LIST_SPACES", "List Spaces",
-	"List spaces by id, key, type, status, label or whose favourites they are. The same list as get spaces, in the words of the newer API.",
+	"List spaces by id, key, type, status, label or whose favourites they are. The same list as get spaces, in the words of the newer API. Use either, not both.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadSpace).Sometimes(scopeContentDetails),
 		Keywords:  []string{"favourites", "favorite spaces", "starred"},
@@ -190,7 +190,7 @@ type searchSpacesInput struct {
 }
 
 var searchSpaces = toolkit.Read("CONFLUENCE_SEARCH_SPACES", "Search Spaces",
-	"Search the names of spaces for some words, when only a part of a name is known. It finds names only.",
+	"Search the names of spaces for some words, when only a part of a name is known. It finds names, not what is in the spaces.",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf(scopeSearch, "search:confluence"),
 		Keywords:  []string{"partial name", "name fragment"},

@@ -26,7 +26,7 @@ type watchInput struct {
 const scopeWatch = "write:watcher:confluence"
 
 var watchContent = toolkit.Idempotent(toolkit.Create("CONFLUENCE_WATCH_CONTENT", "Watch Content",
-	"Watch a page or blog post, a whole space or a label with the connected account: it is notified of every change from now on. Give exactly one.",
+	"Watch a page or blog post, a whole space or a label with the connected account: it is notified of every change from now on. Give exactly one. Not for other people: each decides alone.",
 	toolkit.About{
 		Scopes:   toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content").Sometimes(scopeReadSpace),
 		Keywords: []string{"follow", "subscribe", "notify me"},
@@ -40,7 +40,7 @@ var watchContent = toolkit.Idempotent(toolkit.Create("CONFLUENCE_WATCH_CONTENT",
 	}))
 
 var unwatchContent = toolkit.Delete("CONFLUENCE_UNWATCH_CONTENT", "Unwatch Content",
-	"Stop watching a page or blog post, a space or a label with the connected account: it is no longer notified of changes. Give exactly one.",
+	"Stop watching a page or blog post, a space or a label with the connected account: it is no longer notified of changes. Give exactly one. Not for other people: each decides alone.",
 	toolkit.About{
 		Scopes:   toolkit.Scopes{}.AnyOf(scopeWatch, "write:confluence-content").Sometimes(scopeReadSpace),
 		Keywords: []string{"unfollow", "unsubscribe", "mute"},
@@ -111,7 +111,7 @@ type removeLabelInput struct {
 }
 
 var removeContentLabel = toolkit.Delete("CONFLUENCE_REMOVE_CONTENT_LABEL", "Remove Content Label",
-	"Take one label off a page, a blog post or an attachment. The label itself and other things that carry it stay.",
+	"Take one label off a page, a blog post or an attachment. Not for the label itself: it and other things that carry it stay.",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf("write:label:confluence", "write:confluence-content"),
 		Keywords:  []string{"untag", "take off", "detach"},
@@ -151,7 +151,7 @@ type getPageViewsInput struct {
 const scopeAnalytics = "read:analytics.content:confluence"
 
 var getPageViews = toolkit.Read("CONFLUENCE_GET_PAGE_VIEWS", "Get Page Views",
-	"Count how often a page or blog post was opened, in all and by how many visitors. It needs a plan with analytics.",
+	"Count how often a page or blog post was opened, in all and by how many visitors. It needs a plan with analytics. For who liked it use like count.",
 	toolkit.About{
 		Scopes:    toolkit.Scopes{}.AnyOf(scopeAnalytics, "read:confluence-content.summary"),
 		Keywords:  []string{"analytics", "traffic", "visits"},

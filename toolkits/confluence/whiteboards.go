@@ -59,7 +59,7 @@ type deleteWhiteboardPropertyInput struct {
 }
 
 var deleteWhiteboardProperty = toolkit.Delete("CONFLUENCE_DELETE_CONTENT_PROPERTY_FOR_WHITEBOARD_BY_ID", "Delete Whiteboard Content Property",
-	"Remove a content property of a whiteboard, named by key or id. It cannot be restored; The whiteboard itself stays.",
+	"Remove a content property of a whiteboard, named by key or id. It cannot be restored. Not for the whiteboard itself, which stays.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeReadWhiteboard, scopeWriteWhiteboard),
 		Keywords:  []string{"metadata", "custom field"},
@@ -101,7 +101,7 @@ type createWhiteboardInput struct {
 
 var createWhiteboard = toolkit.Create("CONFLUENCE_CREATE_WHITEBOARD", "Create Whiteboard",
 	"Create an empty whiteboard in a space, or one from a template, for people to draw and plan on together. "+
-		"What is on it cannot be read or written here; for text create a page.",
+		"What is on it cannot be read or written here. Not for text: create a page for that.",
 	toolkit.About{
 		Scopes:    toolkit.AllOf(scopeWriteWhiteboard).Sometimes(scopeReadSpace),
 		Keywords:  []string{"canvas", "brainstorm", "sticky notes", "diagram", "board", "sketch", "retrospective", "kanban", "drawing"},
