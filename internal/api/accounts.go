@@ -43,6 +43,7 @@ func (s *server) accountRoutes() {
 	handle(s, operation{
 		id: "deleteAccount", method: http.MethodDelete, path: at + "/{nanoid}", tag: "connected accounts",
 		summary: "Delete a connected account with its secrets",
+		query:   []param{{"revoke_on_delete", huma.TypeBoolean, "End its grant at the provider before"}},
 	}, s.deleteAccount)
 }
 
@@ -182,7 +183,7 @@ func (s *server) listAccounts(ctx context.Context, in *listQuery) (page[accountO
 	return pageOf(w, items, total), nil
 }
 
-func (s *server) getAccount(ctx context.Context, in *nanoPath) (accountOut, error) {
+func (s *server) getAccount(ctx context.Context, in *NanoPath) (accountOut, error) {
 	a, err := s.Connect.Account(ctx, callerOf(ctx).principal.ProjectID, in.ID)
 	if err != nil {
 		return accountOut{}, err
@@ -348,8 +349,12 @@ type deletedAccount struct {
 	Success bool `json:"success"`
 }
 
-func (s *server) deleteAccount(ctx context.Context, in *nanoPath) (deletedAccount, error) {
-	if err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID); err != nil {
+func (s *server) deleteAccount(ctx context.Context, in *deleteIn) (deletedAccount, error) {
+	revoke, err := in.flag("revoke_on_delete")
+	if err != nil {
+		return deletedAccount{}, err
+	}
+	if err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID, revoke != nil && *revoke); err != nil {
 		return deletedAccount{}, err
 	}
 	return deletedAccount{Success: true}, nil

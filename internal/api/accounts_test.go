@@ -34,8 +34,10 @@ func TestAuthConfigs(t *testing.T) {
 				}
 			}
 			for field, body := range map[string]string{
-				"OAUTH2":             `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_custom_auth","authScheme":"OAUTH2","credentials":{"client_id":"a","client_secret":"notes-secret-7c1f"}}}`,
+				"client_id":          `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_custom_auth","authScheme":"OAUTH2","credentials":{"client_secret":"notes-secret-7c1f"}}}`,
+				"S2S_OAUTH2":         `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_custom_auth","authScheme":"S2S_OAUTH2"}}`,
 				"shared_credentials": `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_composio_managed_auth","shared_credentials":{"a":"b"}}}`,
+				"proxy_config":       `{"toolkit":{"slug":"notes"},"auth_config":{"proxy_config":{"proxy_url":"http://p"}}}`,
 				"authScheme":         `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_custom_auth"}}`,
 				"type":               `{"toolkit":{"slug":"notes"},"auth_config":{"type":"magic"}}`,
 				"clock":              `{"toolkit":{"slug":"clock"}}`,
@@ -46,9 +48,12 @@ func TestAuthConfigs(t *testing.T) {
 				}
 			}
 			w.want(404, "POST", at, `{"toolkit":{"slug":"nope"}}`)
-			w.want(404, "GET", at+"/ac_nope", nil)
-			w.want(501, "DELETE", at+"/"+id, nil)
-			w.want(501, "PATCH", at+"/"+id+"/DISABLED", nil)
+			for _, method := range []string{"GET", "DELETE"} {
+				w.want(404, method, at+"/ac_nope", nil)
+			}
+			w.want(404, "PATCH", at+"/ac_nope", `{"type":"custom"}`)
+			w.want(404, "PATCH", at+"/ac_nope/DISABLED", nil)
+			w.want(400, "PATCH", at+"/"+id+"/MAYBE", nil)
 		})
 	}
 }

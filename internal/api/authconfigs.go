@@ -2,15 +2,17 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
-	"github.com/sluice-run/sluice/toolkit"
 )
 
 func (s *server) authConfigRoutes() {
@@ -30,6 +32,19 @@ func (s *server) authConfigRoutes() {
 	handle(s, operation{
 		id: "getAuthConfig", method: http.MethodGet, path: "/auth_configs/{nanoid}", tag: "auth configs", summary: "Get an auth config",
 	}, s.getAuthConfig)
+	handle(s, operation{
+		id: "updateAuthConfig", method: http.MethodPatch, path: "/auth_configs/{nanoid}", tag: "auth configs",
+		summary: "Change an auth config; what is not named stays",
+	}, s.updateAuthConfig)
+	handle(s, operation{
+		id: "enableAuthConfig", method: http.MethodPatch, path: "/auth_configs/{nanoid}/{status}", tag: "auth configs",
+		summary: "Enable or disable an auth config: on accounts of a disabled one nothing runs",
+	}, s.enableAuthConfig)
+	handle(s, operation{
+		id: "deleteAuthConfig", method: http.MethodDelete, path: "/auth_configs/{nanoid}", tag: "auth configs",
+		summary: "Delete an auth config with its accounts",
+		query:   []param{{"revoke_on_delete", huma.TypeBoolean, "End the accounts' grants at the provider before"}},
+	}, s.deleteAuthConfig)
 }
 
 type createAuthConfigIn struct {
@@ -44,19 +59,20 @@ type slugIn struct {
 }
 
 type toolAccessIn struct {
-	Creation  []string `json:"tools_for_connected_account_creation,omitempty"`
-	Execution []string `json:"tools_available_for_execution,omitempty"`
+	Creation  *[]string `json:"tools_for_connected_account_creation,omitempty" doc:"Narrow the scopes that are asked for to what these tools need"`
+	Execution *[]string `json:"tools_available_for_execution,omitempty" doc:"All that may run on the config's accounts; none: every tool"`
 }
 
 type authConfigIn struct {
-	Type              string            `json:"type,omitempty" doc:"use_composio_managed_auth or use_custom_auth; both make a config with the project's own credentials"`
-	Name              string            `json:"name,omitempty" maxLength:"128"`
-	AuthScheme        domain.AuthScheme `json:"authScheme,omitempty" doc:"API_KEY"`
-	Credentials       object            `json:"credentials,omitempty"`
+	Type              string            `json:"type,omitempty" doc:"use_custom_auth, or use_composio_managed_auth: there are no managed credentials here, so it gives the project's newest config that has its own application at the provider, else one for API keys"`
+	Name              string            `json:"name,omitempty" maxLength:"200"`
+	AuthScheme        domain.AuthScheme `json:"authScheme,omitempty" doc:"As the toolkit's auth_config_details name it: OAUTH2, S2S_OAUTH2, API_KEY"`
+	Credentials       object            `json:"credentials,omitempty" doc:"What the toolkit's auth_config_creation asks for, such as client_id and client_secret; scopes as a text or a list. Secrets are sealed and never given back"`
 	SharedCredentials object            `json:"shared_credentials,omitempty" doc:"Not offered yet"`
 	ProxyConfig       object            `json:"proxy_config,omitempty" doc:"Not offered yet"`
-	RestrictTo        []string          `json:"restrict_to_following_tools,omitempty" doc:"Not offered yet"`
-	ToolAccess        toolAccessIn      `json:"tool_access_config,omitempty" doc:"Not offered yet"`
+	RestrictTo        *[]string         `json:"restrict_to_following_tools,omitempty" doc:"Older name of tool_access_config.tools_available_for_execution"`
+	ToolAccess        toolAccessIn      `json:"tool_access_config,omitempty"`
+	ForToolRouter     *bool             `json:"is_enabled_for_tool_router,omitempty" doc:"false: sessions use it only when their auth_configs name it"`
 }
 
 type createdAuthConfig struct {
@@ -72,69 +88,237 @@ type authCreated struct {
 	ID                string            `json:"id"`
 	AuthScheme        domain.AuthScheme `json:"auth_scheme"`
 	IsComposioManaged bool              `json:"is_composio_managed"`
+	RestrictTo        []string          `json:"restrict_to_following_tools,omitempty"`
 }
 
 func (s *server) createAuthConfig(ctx context.Context, in *createAuthConfigIn) (createdAuthConfig, error) {
-	c := callerOf(ctx)
-	tk, err := s.Catalog.Toolkit(ctx, c.principal.ProjectID, in.Body.Toolkit.Slug)
-	if err != nil {
-		return createdAuthConfig{}, err
-	}
 	a := in.Body.AuthConfig
 	if a == nil {
 		a = &authConfigIn{}
 	}
-	scheme, err := a.scheme(tk)
+	asked, err := a.asked()
 	if err != nil {
 		return createdAuthConfig{}, err
 	}
-	made, err := s.Connect.CreateAuthConfig(ctx, c.principal.ProjectID, tk.Slug, a.Name, scheme)
+	asked.Toolkit = in.Body.Toolkit.Slug
+	made, err := s.Connect.CreateAuthConfig(ctx, callerOf(ctx).principal.ProjectID, asked)
 	if err != nil {
-		return createdAuthConfig{}, err
+		return createdAuthConfig{}, within("auth_config", err)
 	}
 	return createdAuthConfig{
 		Toolkit:    slugOut{Slug: made.Toolkit},
-		AuthConfig: authCreated{ID: made.ID, AuthScheme: made.Scheme},
+		AuthConfig: authCreated{ID: made.ID, AuthScheme: made.Scheme, RestrictTo: made.Tools},
 	}, nil
 }
 
-// scheme gives the scheme that is asked for, and refuses by name what would be
-// dropped silently. Without managed credentials, "managed" means the scheme
-// that needs none of the project: the user's own key.
-func (in *authConfigIn) scheme(tk *toolkit.Toolkit) (domain.AuthScheme, error) {
+// asked reads what is asked for, and refuses by name what would be dropped
+// silently.
+func (in *authConfigIn) asked() (connect.NewAuthConfig, error) {
+	out := connect.NewAuthConfig{Name: strings.TrimSpace(in.Name)}
 	switch {
 	case !in.SharedCredentials.empty():
-		return "", notOfferedOption("auth_config.shared_credentials", "Leave it out.")
+		return out, notOfferedOption("auth_config.shared_credentials", "Leave it out.")
 	case !in.ProxyConfig.empty():
-		return "", notOfferedOption("auth_config.proxy_config", "Leave it out.")
-	case len(in.RestrictTo) > 0:
-		return "", notOfferedOption("auth_config.restrict_to_following_tools", "Restrict the session's tools instead.")
-	case len(in.ToolAccess.Creation)+len(in.ToolAccess.Execution) > 0:
-		return "", notOfferedOption("auth_config.tool_access_config", "Restrict the session's tools instead.")
-	case tk.NoAuth():
-		return "", domain.Invalid("toolkit.slug", "toolkit %s needs no authentication, so it has no auth configs", tk.Slug)
+		return out, notOfferedOption("auth_config.proxy_config", "Leave it out.")
 	}
-	scheme := in.AuthScheme
 	switch in.Type {
 	case "", "use_composio_managed_auth":
-		scheme = domain.SchemeAPIKey
+		out.Managed = true
 	case "use_custom_auth":
-		if scheme == "" {
-			return "", domain.Invalid("auth_config.authScheme", "auth_config.authScheme is required with use_custom_auth").
-				WithFix("Use API_KEY.")
+		if in.AuthScheme == "" {
+			return out, domain.Invalid("auth_config.authScheme", "auth_config.authScheme is required with use_custom_auth").
+				WithFix("Use a mode of the toolkit's auth_config_details, such as API_KEY.")
 		}
+		out.Scheme = in.AuthScheme
 	default:
-		return "", domain.Invalid("auth_config.type", "auth_config.type: expected use_composio_managed_auth or use_custom_auth")
+		return out, domain.Invalid("auth_config.type", "auth_config.type: expected use_composio_managed_auth or use_custom_auth")
 	}
-	has := slices.ContainsFunc(tk.Auth, func(a toolkit.Auth) bool { return a.Scheme == string(scheme) })
+	creds, err := readCredentials("auth_config.credentials", in.Credentials)
+	if err != nil {
+		return out, err
+	}
+	out.Credentials = creds.values
+	if creds.scopes != nil {
+		out.Scopes = *creds.scopes
+	}
+	tools, creation, err := toolAccess("auth_config.", in.RestrictTo, &in.ToolAccess)
+	if err != nil {
+		return out, err
+	}
+	if tools != nil {
+		out.Tools = *tools
+	}
+	if creation != nil {
+		out.CreationTools = *creation
+	}
+	out.RouterOff = in.ForToolRouter != nil && !*in.ForToolRouter
+	return out, nil
+}
+
+// credentials are what a config's credentials say.
+type credentials struct {
+	values map[string]string
+	scopes *[]string // nil: not given
+}
+
+// readCredentials takes texts, and scopes as a text or a list.
+func readCredentials(field string, o object) (credentials, error) {
+	var out credentials
+	if len(o) == 0 {
+		return out, nil
+	}
+	var in map[string]json.RawMessage
+	if err := json.Unmarshal(o, &in); err != nil {
+		return out, domain.Invalid(field, "%s: expected an object", field)
+	}
+	for k, raw := range in {
+		at := field + "." + k
+		switch {
+		case k == "scopes" || k == "user_scopes":
+			var list stringOrList
+			if string(raw) != "null" {
+				if err := json.Unmarshal(raw, &list); err != nil {
+					return out, domain.Invalid(at, "%s: expected a text or a list of texts", at)
+				}
+			}
+			scopes := splitScopes(list)
+			if k == "user_scopes" {
+				if len(scopes) > 0 {
+					return out, notOfferedOption(at, "Put all scopes into scopes.")
+				}
+				continue
+			}
+			out.scopes = &scopes
+		default:
+			var text *string
+			if err := json.Unmarshal(raw, &text); err != nil {
+				return out, domain.Invalid(at, "%s: expected a text", at)
+			}
+			if out.values == nil {
+				out.values = map[string]string{}
+			}
+			if text == nil {
+				text = new(string)
+			}
+			out.values[k] = *text
+		}
+	}
+	return out, nil
+}
+
+// splitScopes takes scopes apart that are written in one text, with commas or
+// spaces between them. No scope is nil: the toolkit's own choice.
+func splitScopes(list []string) []string {
+	var out []string
+	for _, text := range list {
+		out = append(out, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
+	}
+	return out
+}
+
+// toolAccess gives the tools that may run and those that scopes are asked for,
+// under either name; nil: not given.
+func toolAccess(at string, restrictTo *[]string, in *toolAccessIn) (tools, creation *[]string, err error) {
+	if restrictTo != nil && in.Execution != nil && !slices.Equal(*restrictTo, *in.Execution) {
+		return nil, nil, domain.Invalid(at+"restrict_to_following_tools",
+			"%srestrict_to_following_tools and tool_access_config.tools_available_for_execution mean the same, and differ", at).
+			WithFix("Give one of them.")
+	}
+	if tools = in.Execution; tools == nil {
+		tools = restrictTo
+	}
+	return tools, in.Creation, nil
+}
+
+// within puts the place of an object before the field of an error in it.
+func within(at string, err error) error {
+	e := domain.AsError(err)
+	if e.Code != domain.CodeInvalid || e.Field == "" || e.Field == "toolkit" {
+		return err
+	}
+	c := *e
+	if c.Message, _ = strings.CutPrefix(c.Message, c.Field); c.Message != e.Message {
+		c.Message = at + "." + c.Field + c.Message
+	}
+	c.Field = at + "." + c.Field
+	return &c
+}
+
+type updateAuthConfigIn struct {
+	NanoPath
+	Body struct {
+		Type              string        `json:"type,omitempty" doc:"custom or default; both are read alike"`
+		Name              *string       `json:"name,omitempty" maxLength:"200"`
+		Credentials       object        `json:"credentials,omitempty" doc:"New values; those that are not named stay. Empty takes an optional one away. A new client_secret is put in the place of the one before"`
+		Scopes            *stringOrList `json:"scopes,omitempty" doc:"As credentials.scopes"`
+		UserScopes        *stringOrList `json:"user_scopes,omitempty" doc:"Not offered yet"`
+		SharedCredentials object        `json:"shared_credentials,omitempty" doc:"Not offered yet"`
+		ProxyConfig       object        `json:"proxy_config,omitempty" doc:"Not offered yet"`
+		RestrictTo        *[]string     `json:"restrict_to_following_tools,omitempty" doc:"Older name of tool_access_config.tools_available_for_execution"`
+		ToolAccess        toolAccessIn  `json:"tool_access_config,omitempty"`
+		ForToolRouter     *bool         `json:"is_enabled_for_tool_router,omitempty"`
+	}
+}
+
+type nothing struct{}
+
+func (s *server) updateAuthConfig(ctx context.Context, in *updateAuthConfigIn) (nothing, error) {
+	b := &in.Body
 	switch {
-	case scheme != domain.SchemeAPIKey:
-		return "", notOfferedOption("auth_config.authScheme "+string(scheme), "Use API_KEY.")
-	case !has:
-		return "", domain.Invalid("auth_config.authScheme", "toolkit %s cannot be connected with API_KEY", tk.Slug).
-			WithFix("It takes %s.", strings.Join(schemes(tk), ", "))
+	case b.Type != "" && b.Type != "custom" && b.Type != "default":
+		return nothing{}, domain.Invalid("type", "type: expected custom or default")
+	case !b.SharedCredentials.empty():
+		return nothing{}, notOfferedOption("shared_credentials", "Leave it out.")
+	case !b.ProxyConfig.empty():
+		return nothing{}, notOfferedOption("proxy_config", "Leave it out.")
+	case b.UserScopes != nil && len(splitScopes(*b.UserScopes)) > 0:
+		return nothing{}, notOfferedOption("user_scopes", "Put all scopes into scopes.")
 	}
-	return scheme, nil
+	creds, err := readCredentials("credentials", b.Credentials)
+	if err != nil {
+		return nothing{}, err
+	}
+	if b.Scopes != nil && creds.scopes == nil {
+		scopes := splitScopes(*b.Scopes)
+		creds.scopes = &scopes
+	}
+	change := connect.AuthConfigChange{Name: b.Name, Credentials: creds.values, Scopes: creds.scopes}
+	if change.Tools, change.CreationTools, err = toolAccess("", b.RestrictTo, &b.ToolAccess); err != nil {
+		return nothing{}, err
+	}
+	if b.ForToolRouter != nil {
+		off := !*b.ForToolRouter
+		change.RouterOff = &off
+	}
+	_, err = s.Connect.UpdateAuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID, change)
+	return nothing{}, err
+}
+
+type enableAuthConfigIn struct {
+	NanoPath
+	Status string `path:"status"`
+}
+
+func (s *server) enableAuthConfig(ctx context.Context, in *enableAuthConfigIn) (nothing, error) {
+	on := strings.EqualFold(in.Status, "ENABLED")
+	if !on && !strings.EqualFold(in.Status, "DISABLED") {
+		return nothing{}, domain.Invalid("status", "status: expected ENABLED or DISABLED")
+	}
+	return nothing{}, s.Connect.EnableAuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID, on)
+}
+
+type deleteIn struct {
+	NanoPath
+	Query
+}
+
+func (s *server) deleteAuthConfig(ctx context.Context, in *deleteIn) (nothing, error) {
+	revoke, err := in.flag("revoke_on_delete")
+	if err != nil {
+		return nothing{}, err
+	}
+	project := callerOf(ctx).principal.ProjectID
+	return nothing{}, s.Connect.DeleteAuthConfig(ctx, project, in.ID, revoke != nil && *revoke)
 }
 
 type authConfigOut struct {
@@ -145,12 +329,12 @@ type authConfigOut struct {
 	Name              string            `json:"name"`
 	AuthScheme        domain.AuthScheme `json:"auth_scheme"`
 	IsComposioManaged bool              `json:"is_composio_managed"`
-	Credentials       object            `json:"credentials"`
+	Credentials       map[string]any    `json:"credentials" doc:"The public ones; never a secret"`
 	Status            string            `json:"status" enum:"ENABLED,DISABLED"`
 	CreatedAt         string            `json:"created_at"`
 	LastUpdatedAt     string            `json:"last_updated_at"`
 	Connections       int               `json:"no_of_connections"`
-	ExpectedFields    []object          `json:"expected_input_fields"`
+	ExpectedFields    []fieldOut        `json:"expected_input_fields" doc:"What is asked of a user who connects"`
 	RestrictTo        []string          `json:"restrict_to_following_tools"`
 	ToolAccess        toolAccessOut     `json:"tool_access_config"`
 	ForToolRouter     bool              `json:"is_enabled_for_tool_router"`
@@ -219,11 +403,12 @@ func (s *server) listAuthConfigs(ctx context.Context, in *listQuery) (page[authC
 	return pageOf(w, items, len(all)), nil
 }
 
-type nanoPath struct {
+// NanoPath is the id in an operation's path, embedded in its input.
+type NanoPath struct {
 	ID string `path:"nanoid"`
 }
 
-func (s *server) getAuthConfig(ctx context.Context, in *nanoPath) (authConfigOut, error) {
+func (s *server) getAuthConfig(ctx context.Context, in *NanoPath) (authConfigOut, error) {
 	a, err := s.Connect.AuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID)
 	if err != nil {
 		return authConfigOut{}, err
@@ -236,20 +421,42 @@ func (s *server) authConfigWire(ctx context.Context, a domain.AuthConfig) (authC
 	if err != nil {
 		return authConfigOut{}, err
 	}
-	logo := ""
+	logo, fields := "", []fieldOut{}
 	if tk, err := s.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit); err == nil { // it may have left the catalogue
 		logo = tk.Logo
+		for i := range tk.Auth {
+			if tk.Auth[i].Scheme == string(a.Scheme) {
+				all := fieldsWire(tk.Auth[i].Fields)
+				fields = append(all.Required, all.Optional...)
+			}
+		}
 	}
 	status := "ENABLED"
 	if a.Disabled {
 		status = "DISABLED"
 	}
 	uuid := twinID("auth_config", a.ID)
+	public := map[string]any{}
+	for k, v := range a.Fields {
+		public[k] = v
+	}
+	if a.Scopes != nil {
+		public["scopes"] = a.Scopes
+	}
+	tools := texts(a.Tools)
 	return authConfigOut{
 		ID: a.ID, UUID: uuid, Type: "custom", Toolkit: authToolkit{Slug: a.Toolkit, Logo: logo}, Name: a.Name,
-		AuthScheme: a.Scheme, Status: status, CreatedAt: wireTime(a.CreatedAt), LastUpdatedAt: wireTime(a.UpdatedAt),
-		Connections: connections, ExpectedFields: []object{}, RestrictTo: []string{},
-		ToolAccess:    toolAccessOut{Creation: []string{}, Execution: []string{}},
-		ForToolRouter: true, Twin: authTwin{ConnectorID: uuid},
+		AuthScheme: a.Scheme, Credentials: public, Status: status, CreatedAt: wireTime(a.CreatedAt), LastUpdatedAt: wireTime(a.UpdatedAt),
+		Connections: connections, ExpectedFields: fields, RestrictTo: tools,
+		ToolAccess:    toolAccessOut{Creation: texts(a.CreationTools), Execution: tools},
+		ForToolRouter: !a.RouterOff, Twin: authTwin{ConnectorID: uuid},
 	}, nil
+}
+
+// texts is a list that is never null.
+func texts(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

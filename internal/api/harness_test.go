@@ -206,6 +206,28 @@ func notesToolkit(base string) *toolkit.Toolkit {
 			Authorize: func(r *http.Request, _ map[string]string, s toolkit.Secrets) {
 				r.Header.Set("Authorization", "Bearer "+s["generic_api_key"])
 			},
+		}, {
+			Scheme: "OAUTH2", Name: "notes_oauth",
+			ConfigFields: []toolkit.Field{
+				{Name: "client_id", DisplayName: "Client id", Required: true},
+				{Name: "client_secret", DisplayName: "Client secret", Required: true, Secret: true},
+				{Name: "oauth_redirect_uri", DisplayName: "Redirect URI", Type: "url"},
+				{Name: "scopes", DisplayName: "Scopes"},
+			},
+			Fields:  []toolkit.Field{{Name: "subdomain", DisplayName: "Subdomain", Required: true}},
+			BaseURL: func(map[string]string) (string, error) { return base, nil },
+			Authorize: func(r *http.Request, _ map[string]string, s toolkit.Secrets) {
+				r.Header.Set("Authorization", "Bearer "+s["access_token"])
+			},
+			OAuth: &toolkit.OAuth{
+				Endpoint: func(config map[string]string) (toolkit.Endpoint, error) {
+					if config["client_id"] == "unknown" {
+						return toolkit.Endpoint{}, toolkit.Invalid("client_id", "is not known")
+					}
+					return toolkit.Endpoint{AuthorizeURL: base + "/authorize", TokenURL: base + "/token", APIURL: base, PKCE: true}, nil
+				},
+				Scopes: []string{"read:note", "offline_access"},
+			},
 		}},
 		Check: func(ctx context.Context, c *toolkit.Call) (toolkit.Identity, error) {
 			if _, err := fetch(ctx, c, "/me"); err != nil {

@@ -100,8 +100,6 @@ var unoffered = map[string]string{
 /internal/sdk/realtime/auth
 /org/{rest...}`,
 	http.MethodPatch: `
-/auth_configs/{id}
-/auth_configs/{id}/{status}
 /connected_accounts/{id}
 /connected_accounts/{id}/status
 /trigger_instances/manage/{id}
@@ -110,7 +108,6 @@ var unoffered = map[string]string{
 /mcp/{id}
 /org/{rest...}`,
 	http.MethodDelete: `
-/auth_configs/{id}
 /trigger_instances/manage/{id}
 /webhook_subscriptions/{id}
 /webhook_endpoints/{id}

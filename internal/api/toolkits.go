@@ -237,8 +237,12 @@ func (s *server) getToolkit(ctx context.Context, in *toolkitPath) (toolkitDetail
 		out.Meta.Categories = append(out.Meta.Categories, detailCategory{Slug: k, Name: k})
 	}
 	for _, a := range tk.Auth {
+		scopes := []string{}
+		if a.OAuth != nil {
+			scopes = texts(a.OAuth.Scopes)
+		}
 		out.AuthConfigDetails = append(out.AuthConfigDetails, authDetail{
-			Mode: a.Scheme, Name: a.Name, RequiredScopes: []string{},
+			Mode: a.Scheme, Name: a.Name, RequiredScopes: scopes,
 			Fields: authFields{Creation: fieldsWire(a.ConfigFields), Initiation: fieldsWire(a.Fields)},
 		})
 	}

@@ -2,11 +2,16 @@ package connect
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/toolkit"
 )
 
 // Account gives one account of the project. An unfinished connection past its
@@ -36,10 +41,249 @@ func (s *Service) Accounts(ctx context.Context, projectID string, f store.Accoun
 	return list, total, nil
 }
 
-// Delete removes an account and its secrets.
-func (s *Service) Delete(ctx context.Context, projectID, id string) error {
+// AccountChange says what to change of an account; nil leaves it.
+type AccountChange struct {
+	Alias *string // empty: none any more
+	// Values are new values of what the account's scheme asks for, secret ones
+	// too; those that are not named stay. The upstream proves them before they
+	// are kept.
+	Values map[string]string
+	Scheme domain.AuthScheme // of Values, where the caller names it
+}
+
+// Update changes an account. New credentials make it ACTIVE.
+func (s *Service) Update(ctx context.Context, projectID, id string, change AccountChange) (*domain.ConnectedAccount, error) {
+	a, err := s.Account(ctx, projectID, id)
+	if err != nil {
+		return nil, err
+	}
+	if change.Alias != nil {
+		alias, err := cleanAlias(*change.Alias)
+		if err != nil {
+			return nil, err
+		}
+		change.Alias = &alias
+		if err := s.mayTake(ctx, a, alias); err != nil {
+			return nil, err
+		}
+	}
+	proven := *a
+	var sealed map[string][]byte
+	if len(change.Values) > 0 {
+		if sealed, err = s.proveAnew(ctx, &proven, change); err != nil {
+			return nil, err
+		}
+	}
+	var after domain.ConnectedAccount
+	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		var err error
+		if after, err = tx.Account(ctx, projectID, id); err != nil {
+			return notFound(err, id)
+		}
+		after = *s.shown(&after)
+		if change.Alias != nil {
+			after.Alias = *change.Alias
+		}
+		if sealed != nil {
+			after.Fields, after.Identity = proven.Fields, proven.Identity
+			after.Status, after.StatusReason = domain.AccountActive, ""
+		}
+		after.UpdatedAt = s.now()
+		if err := tx.UpdateAccount(ctx, projectID, after); err != nil {
+			return err
+		}
+		return putSecrets(ctx, tx, &after, sealed)
+	})
+	if domain.CodeOf(err) == domain.CodeConflict {
+		return nil, aliasTaken(*change.Alias)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &after, nil
+}
+
+// proveAnew puts new values over those that the account has, and has the
+// upstream prove them.
+func (s *Service) proveAnew(ctx context.Context, a *domain.ConnectedAccount, change AccountChange) (map[string][]byte, error) {
+	tk, auth, err := s.authOfAccount(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case change.Scheme != "" && change.Scheme != a.Scheme:
+		return nil, domain.Invalid("connection.state.authScheme", "connection.state.authScheme: the account is connected with %s", a.Scheme)
+	case auth.OAuth != nil:
+		return nil, domain.Invalid("connection", "connection: the credentials of %s come from the provider and cannot be typed", a.Scheme).
+			WithFix("Connect the account again by a link.")
+	}
+	values := maps.Clone(a.Fields)
+	if values == nil {
+		values = map[string]string{}
+	}
+	kept, err := s.openSecrets(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(values, kept)
+	maps.Copy(values, change.Values)
+	return s.prove(ctx, tk, auth, a, values)
+}
+
+// authOfAccount gives the toolkit and the auth by which an account is connected.
+func (s *Service) authOfAccount(ctx context.Context, a *domain.ConnectedAccount) (*toolkit.Toolkit, *toolkit.Auth, error) {
+	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
+	if err != nil {
+		return nil, nil, err
+	}
+	auth := authOf(tk, a.Scheme)
+	if auth == nil {
+		return nil, nil, domain.Errorf(domain.CodeUnsupported, "connecting %s with %s is not offered any more", tk.Name, a.Scheme).
+			WithFix("Connect the toolkit again.")
+	}
+	return tk, auth, nil
+}
+
+// cleanAlias judges a user's own name for an account.
+func cleanAlias(alias string) (string, error) {
+	alias = strings.TrimSpace(alias)
+	if len(alias) > 64 || strings.IndexFunc(alias, unicode.IsControl) >= 0 {
+		return "", domain.Invalid("alias", "alias: expected at most 64 bytes of plain text")
+	}
+	if domain.HasPrefix(alias, domain.PrefixAccount) {
+		return "", domain.Invalid("alias", "alias must not begin with %q: that is how ids of accounts begin", domain.PrefixAccount)
+	}
+	return alias, nil
+}
+
+func aliasTaken(alias string) error {
+	e := domain.Errorf(domain.CodeConflict, "the user already has an account called %q", clip(alias)).WithFix("Choose another alias.")
+	e.Field = "alias"
+	return e
+}
+
+// mayTake says whether the account may be called alias. One that nobody will
+// finish any more gives its alias up.
+func (s *Service) mayTake(ctx context.Context, a *domain.ConnectedAccount, alias string) error {
+	if alias == "" || alias == a.Alias {
+		return nil
+	}
+	probe := *a
+	probe.Alias = alias
+	holder, err := s.aliasHolder(ctx, &probe)
+	switch {
+	case err != nil || holder == nil:
+		return err
+	case s.lapsed(holder):
+		return s.freeAlias(ctx, holder)
+	}
+	return aliasTaken(alias)
+}
+
+// Enable enables or disables an account: on a disabled one nothing runs. Its
+// credentials stay.
+func (s *Service) Enable(ctx context.Context, projectID, id string, enabled bool) error {
+	return s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		a, err := tx.Account(ctx, projectID, id)
+		if err != nil {
+			return notFound(err, id)
+		}
+		if a.Disabled == !enabled {
+			return nil
+		}
+		a.Disabled, a.UpdatedAt = !enabled, s.now()
+		return tx.UpdateAccount(ctx, projectID, a)
+	})
+}
+
+// Validate has the upstream say whether the account's credentials are good, and
+// keeps whose they are. Refused ones make an ACTIVE account EXPIRED with the
+// reason; that is no error. An upstream that does not answer is one.
+func (s *Service) Validate(ctx context.Context, projectID, id string) (*domain.ConnectedAccount, error) {
+	a, err := s.Account(ctx, projectID, id)
+	if err != nil || !a.Usable() {
+		return a, err
+	}
+	tk, auth, err := s.authOfAccount(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := s.openSecrets(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	identity, refused := s.check(ctx, tk, auth, a.Fields, secrets)
+	if refused != nil && !errors.Is(refused, errRefused) {
+		return nil, refused
+	}
+	var after domain.ConnectedAccount
+	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		var err error
+		if after, err = tx.Account(ctx, projectID, id); err != nil {
+			return notFound(err, id)
+		}
+		switch {
+		case after.Generation != a.Generation || after.Status != domain.AccountActive || !after.UpdatedAt.Equal(a.UpdatedAt):
+			return nil // others changed it meanwhile: what was learnt is of credentials that are gone
+		case refused != nil:
+			after.Status, after.StatusReason = domain.AccountExpired, refused.Error()
+		case maps.Equal(after.Identity, identity):
+			return nil
+		default:
+			after.Identity = identity
+		}
+		after.UpdatedAt = s.now()
+		return tx.UpdateAccount(ctx, projectID, after)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &after, nil
+}
+
+// Delete removes an account and its secrets. With revoke its grant is ended at
+// the provider before, where the provider can; when that fails, the account
+// stays.
+func (s *Service) Delete(ctx context.Context, projectID, id string, revoke bool) error {
+	if revoke {
+		if err := s.revokeFirst(ctx, projectID, id); err != nil {
+			return err
+		}
+	}
 	return notFoundOrNil(s.opts.Store.DeleteAccount(ctx, projectID, id), id)
 }
+
+// DeleteAuthConfig removes an auth config with its secrets and its accounts.
+// With revoke the accounts' grants are ended at the provider before, where it
+// can; when that fails, config and remaining accounts stay, and it can be
+// repeated.
+func (s *Service) DeleteAuthConfig(ctx context.Context, projectID, id string, revoke bool) error {
+	if _, err := s.AuthConfig(ctx, projectID, id); err != nil {
+		return err
+	}
+	if revoke {
+		f := store.AccountFilter{AuthConfigIDs: []string{id}, Ascending: true}
+		for offset := 0; ; offset += deletePage {
+			list, _, err := s.opts.Store.ListAccounts(ctx, projectID, f, store.Page{Offset: offset, Limit: deletePage})
+			if err != nil {
+				return err
+			}
+			for i := range list {
+				if err := s.revokeFirst(ctx, projectID, list[i].ID); err != nil {
+					return err
+				}
+			}
+			if len(list) < deletePage {
+				break
+			}
+		}
+	}
+	return s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		return noAuthConfig(tx.DeleteAuthConfig(ctx, projectID, id), id)
+	})
+}
+
+const deletePage = 100
 
 func notFoundOrNil(err error, id string) error {
 	if err == nil {
@@ -102,3 +346,12 @@ func (s *Service) expire(ctx context.Context, projectID string, f store.AccountF
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// revokeFirst ends an account's grant before it is deleted. That its scheme or
+// provider has nothing to revoke, or that nothing is left, is no error.
+func (s *Service) revokeFirst(ctx context.Context, projectID, id string) error {
+	if _, err := s.Account(ctx, projectID, id); err != nil {
+		return err
+	}
+	return nil
+}

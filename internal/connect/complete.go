@@ -194,8 +194,15 @@ func checkError(tk *toolkit.Toolkit, auth *toolkit.Auth, secrets toolkit.Secrets
 		}
 		e.Message = fmt.Sprintf("%s refused the credentials: %s", tk.Name, e.Message)
 	}
+	if te.Kind == toolkit.KindAuth {
+		return e.WithCause(errors.Join(errRefused, te.Cause))
+	}
 	return e.WithCause(te.Cause)
 }
+
+// errRefused is among the causes of an error by which the upstream said that
+// credentials are not good.
+var errRefused = errors.New("connect: the credentials were refused")
 
 func secretField(auth *toolkit.Auth) string {
 	for _, f := range auth.Fields {

@@ -208,7 +208,7 @@ func TestConnectKeepsNothingWhenRefused(t *testing.T) {
 func TestInitiateRefuses(t *testing.T) {
 	t.Parallel()
 	w := connecttest.New(t)
-	foreign, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Other, "notes", "", "")
+	foreign, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Other, connect.NewAuthConfig{Toolkit: "notes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestAuthConfigs(t *testing.T) {
 	if again := initiate(t, w); again.Account.AuthConfigID != auto.ID {
 		t.Error("a second one was made")
 	}
-	own, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, "NOTES", "", domain.SchemeAPIKey)
+	own, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, connect.NewAuthConfig{Toolkit: "NOTES", Scheme: domain.SchemeAPIKey})
 	if err != nil || own.Name != "notes-2" {
 		t.Fatalf("own %+v, err %v", own, err)
 	}
@@ -258,11 +258,11 @@ func TestAuthConfigs(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"unknown scheme": func() error {
-			_, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, "notes", "", "OAUTH2")
+			_, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, connect.NewAuthConfig{Toolkit: "notes", Scheme: "OAUTH2"})
 			return err
 		}(),
 		"no auth": func() error {
-			_, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, "abacus", "", "")
+			_, err := w.Connect.CreateAuthConfig(t.Context(), connecttest.Project, connect.NewAuthConfig{Toolkit: "abacus"})
 			return err
 		}(),
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/connect/connecttest"
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -18,7 +19,7 @@ func TestCreateRefuses(t *testing.T) {
 	two := f.Account(t, connecttest.Project, "ann", "ann2@x.test", "")
 	bobs := f.Account(t, connecttest.Project, "bob", "bob@x.test", "")
 	foreign := f.Account(t, connecttest.Other, "ann", "ann3@x.test", "")
-	otherConfig, err := f.Connect.CreateAuthConfig(t.Context(), connecttest.Other, "notes", "", "")
+	otherConfig, err := f.Connect.CreateAuthConfig(t.Context(), connecttest.Other, connect.NewAuthConfig{Toolkit: "notes"})
 	if err != nil {
 		t.Fatal(err)
 	}
