@@ -198,4 +198,3 @@ func toolsOf(tk *toolkit.Toolkit, field string, slugs []string) ([]string, error
 	}
 	return out, nil
 }
-
