@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/config"
+	"github.com/sluice-run/sluice/internal/vault/vaulttest"
 )
 
 // childEnv makes the test binary another process of the program: "home" or
@@ -26,6 +27,9 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == vaulttest.PluginArg {
+		os.Exit(vaulttest.Plugin(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	if job := os.Getenv(childEnv); job != "" {
 		if err := child(job); err != nil {
 			fmt.Fprintln(os.Stderr, err)

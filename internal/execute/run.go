@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -248,13 +249,22 @@ func (r *run) guarded(ctx context.Context, limit time.Duration, f func(context.C
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, &panicked{value: fmt.Sprint(p), stack: debug.Stack()}
+			result, err = nil, &panicked{value: panicText(p), stack: debug.Stack()}
 		}
 		if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 			err = &timedOut{after: limit, cause: err}
 		}
 	}()
 	return f(ctx)
+}
+
+// panicText is what a log may have of a panic's value: the runtime's own words,
+// else its type alone, since a tool's value may quote what upstream sent.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a value of type %T", p)
 }
 
 type panicked struct {
