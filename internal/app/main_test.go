@@ -30,6 +30,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == vaulttest.PluginArg {
 		os.Exit(vaulttest.Plugin(os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	if job := os.Getenv(heapEnv); job != "" {
+		if err := heapChild(job); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if job := os.Getenv(childEnv); job != "" {
 		if err := child(job); err != nil {
 			fmt.Fprintln(os.Stderr, err)

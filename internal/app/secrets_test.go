@@ -122,6 +122,8 @@ func leaky(upstream string) *toolkit.Toolkit {
 				func(ctx context.Context, c *toolkit.Call, _ none) (none, error) {
 					panic("upstream said " + echo(ctx, c))
 				}),
+			toolkit.Read("LEAKY_CALL", "Call", "Call upstream.", toolkit.About{},
+				func(ctx context.Context, c *toolkit.Call, _ none) (none, error) { echo(ctx, c); return none{}, nil }),
 		),
 	}
 }
