@@ -342,12 +342,7 @@ type v2Operations struct {
 
 func contentOperations(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}

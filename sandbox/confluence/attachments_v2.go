@@ -153,12 +153,7 @@ func (c *call) getLabelAttachments() (any, *apiError) {
 }
 
 func (c *call) getAttachment() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
-	c.rlock()
-	x, err := c.find(typeFile, id)
+	x, err := c.reading(typeFile)
 	if err != nil {
 		return nil, err
 	}
@@ -188,16 +183,11 @@ func (c *call) getAttachment() (any, *apiError) {
 }
 
 func (c *call) deleteAttachment() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
 	purge, err := c.flag("purge")
 	if err != nil {
 		return nil, err
 	}
-	c.lock()
-	x, err := c.find(typeFile, id)
+	x, err := c.changing(typeFile)
 	if err != nil {
 		return nil, err
 	}

@@ -196,16 +196,11 @@ func (c *call) createCustom() (any, *apiError) {
 var customFormats = []string{"raw", "storage", "atlas_doc_format", "view", "export_view", "anonymous_export_view"}
 
 func (c *call) getCustom() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
 	format, err := c.oneOf("body-format", "", customFormats...)
 	if err != nil {
 		return nil, err
 	}
-	c.rlock()
-	x, err := c.find(typeCustom, id)
+	x, err := c.reading(typeCustom)
 	if err != nil {
 		return nil, err
 	}
@@ -266,16 +261,11 @@ func (c *call) updateCustom() (any, *apiError) {
 }
 
 func (c *call) deleteCustom() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
 	purge, err := c.flag("purge")
 	if err != nil {
 		return nil, err
 	}
-	c.lock()
-	x, err := c.find(typeCustom, id)
+	x, err := c.changing(typeCustom)
 	if err == nil {
 		err = c.deletable(x, purge)
 	}

@@ -59,12 +59,7 @@ type v2Count struct {
 
 func likeCount(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}
@@ -74,12 +69,7 @@ func likeCount(t contentType) endpoint {
 
 func likeUsers(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}

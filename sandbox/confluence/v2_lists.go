@@ -145,16 +145,11 @@ type v2Ancestor struct {
 // getAncestors gives the nearest ancestors up to limit, the highest first. The
 // caller asks again with the first one's id for more.
 func (c *call) getAncestors() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
 	limit, err := c.limit(defaultLimit, maxLimit)
 	if err != nil {
 		return nil, err
 	}
-	c.rlock()
-	x, err := c.find(typePage, id)
+	x, err := c.reading(typePage)
 	if err != nil {
 		return nil, err
 	}
@@ -189,10 +184,6 @@ const maxVersions = 50
 
 func contentVersions(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
 		formats := listFormats
 		if t == typeCustom {
 			formats = append([]string{"raw"}, formats...)
@@ -209,8 +200,7 @@ func contentVersions(t contentType) endpoint {
 		if err != nil {
 			return nil, err
 		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}
@@ -255,22 +245,17 @@ type v2VersionDetail struct {
 
 func contentVersion(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
 		n, e := strconv.Atoi(c.r.PathValue("number"))
 		if e != nil {
 			return nil, wrongType(c.r.PathValue("number"), "version-number", "long")
 		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}
 		i := slices.IndexFunc(x.versions, func(v *version) bool { return v.number == n })
 		if i < 0 {
-			return nil, notFound("Cannot find version [%d] of the %s with id [%d]", n, noun(t), id)
+			return nil, notFound("Cannot find version [%d] of the %s with id [%d]", n, noun(t), x.id)
 		}
 		v := x.versions[i]
 		out := v2VersionDetail{Number: v.number, AuthorID: v.authorID, Message: v.message, CreatedAt: stamp(v.at), MinorEdit: v.minor, Collaborators: []string{v.authorID}}
@@ -324,12 +309,7 @@ func (c *call) getLabels() (any, *apiError) {
 
 func contentLabels(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}

@@ -249,16 +249,11 @@ func (c *call) moveIn(x *content, in writeIn, ch *changeIn) *apiError {
 }
 
 func (c *call) updateTitle() (any, *apiError) {
-	id, err := c.pathID("id", "id")
-	if err != nil {
-		return nil, err
-	}
 	var in struct{ Status, Title string }
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	c.lock()
-	x, err := c.edit(typePage, id)
+	x, err := c.editing(typePage)
 	if err != nil {
 		return nil, err
 	}
@@ -277,10 +272,6 @@ func (c *call) updateTitle() (any, *apiError) {
 
 func deleteContent(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
 		purge, err := c.flag("purge")
 		if err != nil {
 			return nil, err
@@ -289,8 +280,7 @@ func deleteContent(t contentType) endpoint {
 		if err != nil {
 			return nil, err
 		}
-		c.lock()
-		x, err := c.find(t, id)
+		x, err := c.changing(t)
 		if err != nil {
 			return nil, err
 		}
@@ -303,16 +293,11 @@ func deleteContent(t contentType) endpoint {
 
 func contentByID(t contentType) endpoint {
 	return func(c *call) (any, *apiError) {
-		id, err := c.pathID("id", "id")
-		if err != nil {
-			return nil, err
-		}
 		format, err := c.oneOf("body-format", "", singleFormats...)
 		if err != nil {
 			return nil, err
 		}
-		c.rlock()
-		x, err := c.find(t, id)
+		x, err := c.reading(t)
 		if err != nil {
 			return nil, err
 		}
