@@ -267,38 +267,6 @@ func (id *flexibleID) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// invite makes accounts for addresses that have none. Addresses that are wrong or
-// known are passed over.
-func (c *call) invite() (any, *apiError) {
-	var in struct {
-		Emails []string `json:"emails"`
-	}
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if len(in.Emails) == 0 || len(in.Emails) > maxLimit {
-		return nil, badRequest("emails must hold 1 to %d addresses, got %d", maxLimit, len(in.Emails))
-	}
-	c.lock()
-	out := v2EmailAccess{Without: []string{}, Invalid: []string{}}
-	for _, e := range in.Emails {
-		switch name, host, ok := strings.Cut(e, "@"); {
-		case !ok || name == "" || host == "":
-			out.Invalid = append(out.Invalid, e)
-		case c.st.userByEmail(e) == nil:
-			if len(c.st.users) >= maxUsers {
-				return nil, badRequest("There are already %d accounts, which is the most", maxUsers)
-			}
-			c.st.addUser(User{Email: e})
-			out.Without = append(out.Without, e)
-		}
-	}
-	return out, nil
-}
-
-// maxUsers is how many accounts invitations may make a site have.
-const maxUsers = 10_000
-
 type v2PolicySpace struct {
 	ID          string         `json:"id"`
 	Key         string         `json:"key"`

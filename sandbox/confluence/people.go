@@ -308,25 +308,53 @@ type v2EmailAccess struct {
 	Invalid []string `json:"invalidEmails"`
 }
 
-// checkAccessByEmail tells which addresses belong to nobody here.
-func (c *call) checkAccessByEmail() (any, *apiError) {
+// emailsIn reads a list of addresses, tells those of nobody here from those that
+// are wrong, and passes over the rest. The lock is held after it.
+func (c *call) emailsIn(lock func()) (v2EmailAccess, *apiError) {
 	var in struct {
 		Emails []string `json:"emails"`
 	}
+	out := v2EmailAccess{Without: []string{}, Invalid: []string{}}
 	if err := c.decode(&in); err != nil {
-		return nil, err
+		return out, err
 	}
 	if len(in.Emails) == 0 || len(in.Emails) > maxLimit {
-		return nil, badRequest("emails must hold 1 to %d addresses, got %d", maxLimit, len(in.Emails))
+		return out, badRequest("emails must hold 1 to %d addresses, got %d", maxLimit, len(in.Emails))
 	}
-	c.rlock()
-	out := v2EmailAccess{Without: []string{}, Invalid: []string{}}
+	lock()
 	for _, e := range in.Emails {
 		if name, host, ok := strings.Cut(e, "@"); !ok || name == "" || host == "" {
 			out.Invalid = append(out.Invalid, e)
 		} else if c.st.userByEmail(e) == nil {
 			out.Without = append(out.Without, e)
 		}
+	}
+	return out, nil
+}
+
+// checkAccessByEmail tells which addresses belong to nobody here.
+func (c *call) checkAccessByEmail() (any, *apiError) {
+	out, err := c.emailsIn(c.rlock)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// maxUsers is how many accounts invitations may make a site have.
+const maxUsers = 10_000
+
+// invite makes accounts for addresses that have none.
+func (c *call) invite() (any, *apiError) {
+	out, err := c.emailsIn(c.lock)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.st.users)+len(out.Without) > maxUsers {
+		return nil, badRequest("The site has %d accounts, and may have %d", len(c.st.users), maxUsers)
+	}
+	for _, e := range out.Without {
+		c.st.addUser(User{Email: e})
 	}
 	return out, nil
 }
