@@ -47,7 +47,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/store/pgtest", ""},
 	{"internal/vault", "internal/domain"},
 	{"internal/vault/vaulttest", ""},
-	{"internal/authscheme", "internal/domain internal/httpx"},
+	{"internal/authscheme", "internal/domain internal/httpx toolkit"},
 	{"internal/jobs", l0 + " internal/store internal/store/sqlstore"},
 	{"internal/jobs/jobstest", l0 + " internal/store internal/jobs"},
 	{"internal/files", "internal/domain internal/store"},
