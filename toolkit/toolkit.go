@@ -44,6 +44,10 @@ type Auth struct {
 	// connection's public fields. It fails on malformed fields with an *Error
 	// that names the field.
 	BaseURL func(fields map[string]string) (string, error)
+	// Resolve finds out public fields that nobody should have to type, with a Call
+	// that has the connection's address and credentials; config holds the public
+	// values of the auth config. It runs once, before Check. Optional.
+	Resolve func(ctx context.Context, call *Call, config map[string]string) (map[string]string, error)
 	// OAuth is set for OAUTH2 and S2S_OAUTH2, whose secrets come from the provider.
 	OAuth *OAuth
 	// Authorize puts the credentials on a request that goes to BaseURL.
@@ -58,6 +62,7 @@ type Field struct {
 	Placeholder string
 	Required    bool
 	Secret      bool // sealed in the vault, never shown again
+	Advanced    bool // for unusual set-ups; forms show it apart
 	Default     string
 	Type        string // input type of the connect page: text (default), email, url, password
 }

@@ -157,7 +157,7 @@ func CheckCallbackURL(field, raw string) error {
 // typed says whether a connection of this auth is made by typing values, which
 // is what the connect page can do.
 func typed(auth *toolkit.Auth) bool {
-	return auth.Authorize != nil && auth.BaseURL != nil && auth.Scheme != string(domain.SchemeOAuth2)
+	return auth.Authorize != nil && auth.BaseURL != nil && auth.OAuth == nil
 }
 
 func schemeList(tk *toolkit.Toolkit) string {

@@ -1,6 +1,8 @@
 package confluence
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,14 +35,18 @@ func apiKey() toolkit.Auth {
 			},
 			{
 				Name: fieldToken, DisplayName: "API Key", Required: true, Secret: true, Type: "password",
-				Description: "An Atlassian API token without scopes, made at id.atlassian.com/manage-profile/security/api-tokens.",
+				Description: "An Atlassian API token, with or without scopes, made at id.atlassian.com/manage-profile/security/api-tokens.",
 			},
 			{
-				Name: fieldBaseURL, DisplayName: "Base URL", Type: "url", Placeholder: "https://wiki.example.com",
+				Name: fieldBaseURL, DisplayName: "Base URL", Type: "url", Advanced: true, Placeholder: "https://wiki.example.com",
 				Description: "Only for a site that is not at {subdomain}.atlassian.net: its address, without /wiki.",
 			},
 		},
+		ConfigFields: []toolkit.Field{
+			advanced(configAPI, "API URL", "The gateway, which takes API tokens that have scopes.", defaultAPI),
+		},
 		BaseURL: baseURL,
+		Resolve: findGateway,
 		Authorize: func(r *http.Request, fields map[string]string, secrets toolkit.Secrets) {
 			r.SetBasicAuth(fields[fieldEmail], secrets[fieldToken])
 		},
@@ -49,6 +55,9 @@ func apiKey() toolkit.Auth {
 
 // baseURL gives the site's address from the connection's public fields.
 func baseURL(fields map[string]string) (string, error) {
+	if gateway := fields[fieldGateway]; gateway != "" {
+		return plainAddress(fieldGateway, gateway)
+	}
 	if base := strings.TrimSpace(fields[fieldBaseURL]); base != "" {
 		return customBase(base)
 	}
@@ -57,6 +66,34 @@ func baseURL(fields map[string]string) (string, error) {
 		return "", err
 	}
 	return "https://" + name + ".atlassian.net", nil
+}
+
+// findGateway finds out whether the token has scopes: the site itself refuses
+// such a token, and the gateway takes it. It gives nothing where the site takes
+// the token, and where the gateway does not: Check then says what is wrong.
+func findGateway(ctx context.Context, call *toolkit.Call, config map[string]string) (map[string]string, error) {
+	c, err := newClient(call)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = c.currentUser(ctx); err == nil || !refusedCredentials(err) {
+		return nil, nil //nolint:nilerr // Check makes the same call and reports it
+	}
+	id, err := tenant(ctx, call, call.BaseURL)
+	if err != nil {
+		return nil, nil //nolint:nilerr // no Confluence Cloud
+	}
+	e, err := endpoint(config)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{fieldCloudID: id, fieldGateway: e.APIURL + "/ex/confluence/" + id}, nil
+}
+
+// refusedCredentials says whether the site took nobody for the credentials.
+func refusedCredentials(err error) bool {
+	var te *toolkit.Error
+	return errors.As(err, &te) && te.Kind == toolkit.KindAuth
 }
 
 func customBase(base string) (string, error) {

@@ -52,7 +52,7 @@ func TestBaseURL(t *testing.T) {
 
 func TestAuthFields(t *testing.T) {
 	t.Parallel()
-	if len(kit.Auth) != 1 || kit.Auth[0].Scheme != "API_KEY" || kit.Auth[0].Name != "confluence_api_key" {
+	if kit.Auth[0].Scheme != "API_KEY" || kit.Auth[0].Name != "confluence_api_key" {
 		t.Fatalf("auth: %+v", kit.Auth)
 	}
 	got := map[string][2]bool{}

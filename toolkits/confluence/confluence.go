@@ -18,7 +18,7 @@ func New() *toolkit.Toolkit {
 		Version:     "20261122_00",
 		CreatedAt:   "2026-11-22T00:00:00Z",
 		UpdatedAt:   "2026-11-22T00:00:00Z",
-		Auth:        []toolkit.Auth{apiKey()},
+		Auth:        []toolkit.Auth{apiKey(), oauth2(), serviceAccount()},
 		Check:       check,
 		Synonyms: map[string][]string{
 			"page":         {"document", "doc", "article", "wiki page", "entry", "write-up", "note"},

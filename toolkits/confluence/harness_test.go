@@ -176,9 +176,7 @@ func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Response != nil { // redirected: the guarded client sends no credentials there
 		return http.DefaultTransport.RoundTrip(r)
 	}
-	for _, a := range kit.Auth {
-		a.Authorize(r, map[string]string{"generic_id": s.me.Email}, toolkit.Secrets{"generic_api_key": s.me.Token})
-	}
+	kit.Auth[0].Authorize(r, map[string]string{"generic_id": s.me.Email}, toolkit.Secrets{"generic_api_key": s.me.Token})
 	return http.DefaultTransport.RoundTrip(r)
 }
 
