@@ -100,7 +100,7 @@ func (a *App) openVault(ctx context.Context) error {
 }
 
 func (a *App) warn(ctx context.Context, what string, err error) {
-	a.log.WarnContext(ctx, what, "error", err, "cause", errors.Unwrap(err))
+	a.log.WarnContext(ctx, "the vault: something went wrong behind the calls", "what", what, "error", err, "cause", errors.Unwrap(err))
 }
 
 // usesBatch is how many accounts one transaction notes the use of.

@@ -115,7 +115,7 @@ func settle(ctx context.Context, v *Vault) error {
 	next, err := keys.pending(ctx)
 	if err != nil || next == nil {
 		// It opens as it is: who may not write here need not finish it.
-		return nil //nolint:nilerr // the next start tries again
+		return nil // the next start tries again
 	}
 	defer next.release()
 	raw, err := v.opts.Load(ctx)
@@ -123,7 +123,7 @@ func settle(ctx context.Context, v *Vault) error {
 		return fmt.Errorf("loading the sealed keyset: %w", err)
 	}
 	if _, err := openRing(ctx, v.opts.Keys, next.kek, raw); err != nil {
-		return nil //nolint:nilerr // the rotation had not come so far: the old key counts
+		return nil // the rotation had not come so far: the old key counts
 	}
 	return next.commit()
 }

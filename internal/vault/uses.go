@@ -84,12 +84,7 @@ func (u *Uses) Stop() {
 }
 
 func (u *Uses) flush(ctx context.Context) {
-	u.mu.Lock()
-	seen := u.seen
-	if len(seen) > 0 {
-		u.seen = make(map[Ref]time.Time, min(len(seen), 1024))
-	}
-	u.mu.Unlock()
+	seen := u.take()
 	if len(seen) == 0 {
 		return
 	}
@@ -98,4 +93,16 @@ func (u *Uses) flush(ctx context.Context) {
 	if err := u.opts.Save(ctx, seen); err != nil && u.opts.Warn != nil {
 		u.opts.Warn(ctx, "when accounts were last used could not be noted", err)
 	}
+}
+
+// take gives what is noted, and leaves nothing; nil when there is nothing.
+func (u *Uses) take() map[Ref]time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.seen) == 0 {
+		return nil
+	}
+	seen := u.seen
+	u.seen = make(map[Ref]time.Time, min(len(seen), 1024))
+	return seen
 }
