@@ -49,7 +49,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/vault/vaulttest", ""},
 	{"internal/authscheme", "internal/domain internal/httpx toolkit"},
 	{"internal/jobs", l0 + " internal/store internal/store/sqlstore"},
-	{"internal/jobs/jobstest", l0 + " internal/store internal/jobs"},
+	{"internal/jobs/jobstest", l0 + " internal/store internal/store/sqlstore internal/jobs"},
 	{"internal/files", "internal/domain internal/store"},
 	{"internal/config", "internal/domain"},
 

@@ -230,6 +230,36 @@ func (db *DB) Postgres() *pgxpool.Pool {
 	return nil
 }
 
+// Pooled says whether the address asks for what a pooler needs that gives each
+// transaction another connection: then nothing can be listened for.
+func (db *DB) Pooled() bool {
+	p, ok := db.pool.(*postgresPool)
+	if !ok {
+		return false
+	}
+	mode := p.pool.Config().ConnConfig.DefaultQueryExecMode
+	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
+}
+
+// Exclusively runs f while no other process of the same PostgreSQL database does
+// the like: one changes tables at a time.
+func (db *DB) Exclusively(ctx context.Context, f func(ctx context.Context) error) error {
+	p, ok := db.pool.(*postgresPool)
+	if !ok {
+		return f(ctx)
+	}
+	return p.exclusively(ctx, func(ctx context.Context, _ *sql.DB) error { return f(ctx) })
+}
+
+// TxFailed turns the failure of a foreign statement in a transaction of InTx into
+// an error of ours, and has InTx take notice of it.
+func (db *DB) TxFailed(ctx context.Context, tx any, err error) error {
+	if q, ok := tx.(*queries); ok {
+		return q.fail(ctx, err, noun{name: "job"})
+	}
+	return db.fail(ctx, err, noun{name: "job"})
+}
+
 // SQLite gives the writing connection when the database is SQLite, else nil. It
 // is for the job engine; a use of it inside InTx would wait for ever.
 func (db *DB) SQLite() *sql.DB {
