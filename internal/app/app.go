@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/jobs"
 	"github.com/sluice-run/sluice/internal/mcpserver"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
@@ -86,6 +87,7 @@ type App struct {
 	proj   domain.Project
 	sand   *sandbox
 	mcp    *mcpserver.Server
+	jobs   *jobs.Service
 	first  string // the key made at the first start
 	server *http.Server
 	listen net.Listener
@@ -174,7 +176,11 @@ func (a *App) setup(ctx context.Context) error {
 		Deleted: func(id string) { a.mcp.Forget(id) },
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
-	return a.setupServer(rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept})
+	r := rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept}
+	if err := a.setupJobs(ctx, r); err != nil {
+		return err
+	}
+	return a.setupServer(r)
 }
 
 // rooms are what the doors open into.

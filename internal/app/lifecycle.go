@@ -85,6 +85,10 @@ func (a *App) Start(ctx context.Context) error {
 			a.failed <- fmt.Errorf("serving: %w", err)
 		}
 	}()
+	a.onStop("jobs", a.jobs.Stop)
+	if err := a.jobs.Start(ctx); err != nil {
+		return err
+	}
 	a.log.InfoContext(ctx, "listening", "addr", a.Addr(), "url", a.URL(), "version", Version())
 	return nil
 }

@@ -64,6 +64,10 @@ type Config struct {
 	MaxConcurrentPerKey int   `yaml:"max_concurrent_per_key" env:"MAX_CONCURRENT_PER_KEY"`
 	MaxStreams          int   `yaml:"max_streams" env:"MAX_STREAMS"`
 
+	// KeepExecutions is for how many days the records of tool calls are kept; 0
+	// means for ever.
+	KeepExecutions int `yaml:"keep_executions" env:"KEEP_EXECUTIONS"`
+
 	// LogLevel is debug, info, warn or error; LogFormat text or json.
 	LogLevel  string `yaml:"log_level" env:"LOG_LEVEL"`
 	LogFormat string `yaml:"log_format" env:"LOG_FORMAT"`
@@ -83,6 +87,7 @@ func Default() Config {
 		MaxBodyBytes:        4 << 20,
 		MaxConcurrentPerKey: 128,
 		MaxStreams:          4096,
+		KeepExecutions:      30,
 		LogLevel:            "info",
 		LogFormat:           "text",
 	}

@@ -221,8 +221,24 @@ func (s *Service) List(ctx context.Context, projectID, toolkit, tool string, pag
 // Prune clears away files that have expired, a hundred at most. Put and Open do
 // so on their way.
 func (s *Service) Prune(ctx context.Context) error {
-	return s.opts.Store.InTx(ctx, func(tx store.Tx) error {
-		free, err := tx.DropExpiredFiles(ctx, s.opts.Now(), pruneMost)
+	_, err := s.prune(ctx)
+	return err
+}
+
+// PruneAll clears away all files that have expired.
+func (s *Service) PruneAll(ctx context.Context) error {
+	for {
+		if more, err := s.prune(ctx); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// prune says whether there may be more.
+func (s *Service) prune(ctx context.Context) (more bool, err error) {
+	now := s.opts.Now()
+	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+		free, err := tx.DropExpiredFiles(ctx, now, pruneMost)
 		if err != nil {
 			return err
 		}
@@ -231,8 +247,11 @@ func (s *Service) Prune(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		left, err := tx.HasExpiredFiles(ctx, now)
+		more = left
+		return err
 	})
+	return more, err
 }
 
 // Sweep clears away what a process that was killed left behind: files that were

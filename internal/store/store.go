@@ -132,6 +132,10 @@ type Accounts interface {
 	DueAccounts(ctx context.Context, now time.Time, limit int) ([]domain.ConnectedAccount, error)
 	// DeleteAccount removes the account with its secrets and links.
 	DeleteAccount(ctx context.Context, projectID, id string) error
+	// DropWaitingAccounts removes up to limit accounts of all projects, the oldest
+	// first, that were made before the given time, still wait for their user and
+	// have no link that was good then or later. It says how many.
+	DropWaitingAccounts(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Leases let one process at a time do something. They are advice: what must not
@@ -172,6 +176,9 @@ type Links interface {
 	// UseLink marks an unused, unexpired link used; it reports false, and
 	// changes nothing, for any other.
 	UseLink(ctx context.Context, projectID string, hash [32]byte, at time.Time) (bool, error)
+	// DropExpiredLinks removes up to limit links of all projects, used ones too,
+	// that expired before the given time, and says how many.
+	DropExpiredLinks(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Sessions keeps router sessions.
@@ -195,6 +202,9 @@ type Executions interface {
 	Execution(ctx context.Context, projectID, id string) (domain.Execution, error)
 	// ListExecutions gives records, newest first, and how many there are in all.
 	ListExecutions(ctx context.Context, projectID string, f ExecutionFilter, page Page) ([]domain.Execution, int, error)
+	// DropExecutions removes up to limit records that began before the given time,
+	// the oldest first, and says how many.
+	DropExecutions(ctx context.Context, projectID string, before time.Time, limit int) (int, error)
 }
 
 // FileFilter narrows a list of files; empty fields do not.
@@ -219,6 +229,8 @@ type Files interface {
 	// expired at the given time, those first that expired first, and gives the
 	// contents that no file has any more. Call it in a transaction.
 	DropExpiredFiles(ctx context.Context, at time.Time, limit int) ([][32]byte, error)
+	// HasExpiredFiles says whether DropExpiredFiles would remove any.
+	HasExpiredFiles(ctx context.Context, at time.Time) (bool, error)
 	// FileContentUsed says whether a file of any project has the content.
 	FileContentUsed(ctx context.Context, sha256 [32]byte) (bool, error)
 }

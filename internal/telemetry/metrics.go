@@ -26,6 +26,7 @@ type Metrics struct {
 	tools    *prometheus.HistogramVec
 	upstream *prometheus.HistogramVec
 	streams  *prometheus.GaugeVec
+	jobs     *prometheus.HistogramVec
 
 	routes, slugs, toolkits labelSet
 }
@@ -44,6 +45,9 @@ func NewMetrics(version string) *Metrics {
 		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sluice_upstream_request_duration_seconds", Help: "Requests sent upstream, each try, by toolkit and status (0: no answer).", Buckets: seconds,
 		}, []string{"toolkit", "status"}),
+		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_job_duration_seconds", Help: "Tries of background jobs, by kind and outcome.", Buckets: seconds,
+		}, []string{"kind", "outcome"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_open_streams", Help: "Event streams open now, by kind.",
 		}, []string{"kind"}),
@@ -52,7 +56,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "sluice_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, info,
+	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -88,6 +92,14 @@ func (m *Metrics) Upstream(toolkit string, status int, took time.Duration) {
 		return
 	}
 	m.upstream.WithLabelValues(m.toolkits.bound(toolkit), strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Job counts one try of a background job. Kinds are the program's own.
+func (m *Metrics) Job(kind, outcome string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.jobs.WithLabelValues(kind, outcome).Observe(took.Seconds())
 }
 
 // StreamOpened counts an open stream of a kind ("mcp", "events") until the

@@ -71,6 +71,13 @@ func (s *queries) DropExpiredFiles(ctx context.Context, at time.Time, limit int)
 	return free, nil
 }
 
+// HasExpiredFiles implements store.Files.
+func (s *queries) HasExpiredFiles(ctx context.Context, at time.Time) (bool, error) {
+	n, err := one(ctx, s, fileNoun(""), scanInt,
+		`SELECT count(*) FROM (SELECT 1 FROM files WHERE expires_at <= ? LIMIT 1) AS found`, micros(at))
+	return n > 0, err
+}
+
 // FileContentUsed implements store.Files.
 func (s *queries) FileContentUsed(ctx context.Context, sha256 [32]byte) (bool, error) {
 	n, err := one(ctx, s, fileNoun(""), scanInt,

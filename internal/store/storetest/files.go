@@ -123,6 +123,8 @@ func testExpiredFiles(t *testing.T, s store.Store) {
 		return free
 	}
 	same(t, nil, drop(59, 10))
+	same(t, false, must(s.HasExpiredFiles(ctx, at(59)))(t))
+	same(t, true, must(s.HasExpiredFiles(ctx, at(60)))(t))
 	if got := drop(60, 10); len(got) != 2 { // the first of both projects, at the very moment
 		t.Errorf("dropped %d contents, want 2", len(got))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
@@ -173,6 +174,10 @@ var attempts = []attempt{
 		got, _, err := q.ListExecutions(ctx, project, store.ExecutionFilter{}, store.Page{Limit: 1000})
 		return leak(err, got, func(e domain.Execution) bool { return e.ProjectID == v.project.ID })
 	}, ""},
+	{"DropExecutions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.DropExecutions(ctx, project, v.exec.StartedAt.Add(-time.Second), 10) // the own ones began later
+		return err
+	}, ""},
 	{"File", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		_, err := q.File(ctx, project, v.file.Key)
 		return err
@@ -185,31 +190,34 @@ var attempts = []attempt{
 
 // excused are the methods that no project id could narrow, with the reason.
 var excused = map[string]string{
-	"CreateProject":    "makes a project",
-	"Project":          "takes the project itself",
-	"ListProjects":     "is for the operator",
-	"Branding":         "takes the project itself",
-	"PutBranding":      "takes the project itself",
-	"CreateAPIKey":     "writes under its own project id and refers to nothing else",
-	"APIKeyByHash":     "is how the project becomes known",
-	"RevokedAPIKeys":   "tells only whether keys the caller has seen are good",
-	"CreateAuthConfig": "writes under its own project id and refers to nothing else",
-	"LinkByHash":       "is how a link's project becomes known",
-	"DueAccounts":      "is for the sweep over all projects",
-	"TakeLease":        "belongs to the installation",
-	"DropLease":        "belongs to the installation",
-	"FlowByState":      "is how a callback's project becomes known",
-	"CreateSession":    "writes under its own project id and refers to nothing else",
-	"RecordExecution":  "writes under its own project id and refers to nothing else",
-	"AddFile":          "writes under its own project id and refers to nothing else",
-	"DropExpiredFiles": "is for the operator: what has expired goes, whoever had it",
-	"FileContentUsed":  "is how content that nobody has is found",
-	"PutFileChunk":     "keeps content, which no project owns; which files have it is in Files",
-	"FileChunk":        "gives content to who knows its hash, which only a file tells",
-	"DropFileChunks":   "is for content that nobody has",
-	"LoadKeyset":       "belongs to the installation",
-	"SaveKeyset":       "belongs to the installation",
-	"SwapKeyset":       "belongs to the installation",
+	"CreateProject":       "makes a project",
+	"Project":             "takes the project itself",
+	"ListProjects":        "is for the operator",
+	"Branding":            "takes the project itself",
+	"PutBranding":         "takes the project itself",
+	"CreateAPIKey":        "writes under its own project id and refers to nothing else",
+	"APIKeyByHash":        "is how the project becomes known",
+	"RevokedAPIKeys":      "tells only whether keys the caller has seen are good",
+	"CreateAuthConfig":    "writes under its own project id and refers to nothing else",
+	"LinkByHash":          "is how a link's project becomes known",
+	"DueAccounts":         "is for the sweep over all projects",
+	"TakeLease":           "belongs to the installation",
+	"DropLease":           "belongs to the installation",
+	"FlowByState":         "is how a callback's project becomes known",
+	"CreateSession":       "writes under its own project id and refers to nothing else",
+	"RecordExecution":     "writes under its own project id and refers to nothing else",
+	"AddFile":             "writes under its own project id and refers to nothing else",
+	"DropExpiredFiles":    "is for the operator: what has expired goes, whoever had it",
+	"HasExpiredFiles":     "is for the operator: what has expired goes, whoever had it",
+	"FileContentUsed":     "is how content that nobody has is found",
+	"PutFileChunk":        "keeps content, which no project owns; which files have it is in Files",
+	"FileChunk":           "gives content to who knows its hash, which only a file tells",
+	"DropFileChunks":      "is for content that nobody has",
+	"DropExpiredLinks":    "is for the operator: what has expired goes, whoever had it",
+	"DropWaitingAccounts": "is for the operator: what was given up goes, whoever began it",
+	"LoadKeyset":          "belongs to the installation",
+	"SaveKeyset":          "belongs to the installation",
+	"SwapKeyset":          "belongs to the installation",
 }
 
 func testIsolation(t *testing.T, s store.Store) {

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
 		{"file chunks", testFileChunks},
+		{"what has run out", testPrune},
 		{"keyset", testKeyset},
 		{"keyset race", testKeysetRace},
 		{"keyset compare and swap", testSwapKeyset},

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/jobs"
+)
+
+// What is cleared away, how often, and how long after it has run out.
+const (
+	pruneBatch    = 500 // rows at a time, so that others can write in between
+	pruneFiles    = 10 * time.Minute
+	pruneConnects = time.Hour
+	pruneRecords  = time.Hour
+	connectGrace  = 24 * time.Hour // a late visitor is told that the link has expired
+)
+
+// nothing is the arguments of jobs that need none.
+type nothing struct{}
+
+// duty is a periodic job of the program.
+type duty struct {
+	kind  jobs.Kind[nothing]
+	every time.Duration
+	do    func(ctx context.Context) error
+}
+
+// duties are the program's periodic jobs: each runs on one of all processes.
+func (a *App) duties(r rooms) []duty {
+	const long = 5 * time.Minute
+	return []duty{
+		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
+		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, a.pruneConnects},
+		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
+	}
+}
+
+// setupJobs builds the job engine; Start starts it. Work of other rooms is added
+// here, beside the duties.
+func (a *App) setupJobs(ctx context.Context, r rooms) error {
+	opts := jobs.Options{DB: a.db, Logger: a.log, Drain: a.opts.Times.Drain, Observe: func(t jobs.Try) {
+		a.tel.Metrics.Job(t.Kind, string(t.Outcome), t.Took)
+	}}
+	for _, d := range a.duties(r) {
+		opts.Works = append(opts.Works, d.kind.Work(func(ctx context.Context, _ nothing) error { return d.do(ctx) }))
+		opts.Periodic = append(opts.Periodic, jobs.Periodic{Every: d.every, Job: d.kind.Job(nothing{})})
+	}
+	var err error
+	a.jobs, err = jobs.New(ctx, opts)
+	return err
+}
+
+// pruneConnects clears away links that have expired and accounts whose user never
+// finished connecting.
+func (a *App) pruneConnects(ctx context.Context) error {
+	before := time.Now().Add(-connectGrace)
+	if err := inBatches(func() (int, error) { return a.db.DropWaitingAccounts(ctx, before, pruneBatch) }); err != nil {
+		return err
+	}
+	return inBatches(func() (int, error) { return a.db.DropExpiredLinks(ctx, before, pruneBatch) })
+}
+
+// pruneExecutions clears away records that are older than the configuration says.
+func (a *App) pruneExecutions(ctx context.Context) error {
+	days := a.opts.Config.KeepExecutions
+	if days == 0 {
+		return nil
+	}
+	before := time.Now().AddDate(0, 0, -days)
+	projects, err := a.db.ListProjects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range projects {
+		if err := inBatches(func() (int, error) { return a.db.DropExecutions(ctx, p.ID, before, pruneBatch) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inBatches repeats drop until it finds less than a batch.
+func inBatches(drop func() (int, error)) error {
+	for {
+		if n, err := drop(); err != nil || n < pruneBatch {
+			return err
+		}
+	}
+}
