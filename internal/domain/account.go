@@ -138,3 +138,32 @@ type OAuthFlow struct {
 	ExpiresAt   time.Time
 	UsedAt      time.Time // zero until the browser came back
 }
+
+// AccountEventType says what became of an account's credentials.
+type AccountEventType string
+
+// The types.
+const (
+	// AccountEventExpiring: the account ends soon, since its tokens cannot be
+	// renewed, or have not been for some time.
+	AccountEventExpiring AccountEventType = "expiring"
+	// AccountEventExpired: the account is EXPIRED; its user must connect again.
+	AccountEventExpired AccountEventType = "expired"
+	// AccountEventRecovered: what was expiring or expired is good again.
+	AccountEventRecovered AccountEventType = "recovered"
+	// AccountEventRevoked: the account was revoked here.
+	AccountEventRevoked AccountEventType = "revoked"
+)
+
+// AccountEvent is a change of an account's state that its project should hear
+// of. It is kept in the transaction that changes the state.
+type AccountEvent struct {
+	ID        string // stays the same however often the event is delivered
+	ProjectID string
+	AccountID string
+	UserID    string
+	Toolkit   string
+	Type      AccountEventType
+	Reason    string // for a person; never a secret
+	At        time.Time
+}

@@ -20,6 +20,7 @@ const (
 	PrefixAPIKey     = "key_" // the id of a key, not the key
 	PrefixRequest    = "req_"
 	PrefixFile       = "file_"
+	PrefixEvent      = "evt_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -34,6 +34,7 @@ type Queries interface {
 	APIKeys
 	AuthConfigs
 	Accounts
+	AccountEvents
 	Leases
 	Flows
 	Secrets
@@ -136,6 +137,21 @@ type Accounts interface {
 	// first, that were made before the given time, still wait for their user and
 	// have no link that was good then or later. It says how many.
 	DropWaitingAccounts(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// AccountEventFilter narrows a list of events; empty fields do not.
+type AccountEventFilter struct {
+	AccountID string
+	Types     []domain.AccountEventType
+}
+
+// AccountEvents keeps what became of accounts. They go with their account.
+type AccountEvents interface {
+	// AddAccountEvent fails with CodeNotFound when the project has no such
+	// account, and with CodeConflict when it has the event already.
+	AddAccountEvent(ctx context.Context, e domain.AccountEvent) error
+	// ListAccountEvents gives events, newest first, and how many there are in all.
+	ListAccountEvents(ctx context.Context, projectID string, f AccountEventFilter, page Page) ([]domain.AccountEvent, int, error)
 }
 
 // Leases let one process at a time do something. They are advice: what must not

@@ -228,3 +228,35 @@ func testFlowRace(t *testing.T, s store.Store) {
 		t.Errorf("the flow was used %d times", won)
 	}
 }
+
+func testAccountEvents(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project, first := w.a.project.ID, w.a.event
+	second := first
+	second.ID, second.Type, second.Reason, second.At = "evt_second", domain.AccountEventExpired, "", at(3)
+	ok(t, s.AddAccountEvent(ctx, second))
+	wantCode(t, s.AddAccountEvent(ctx, second), domain.CodeConflict)
+	gone := second
+	gone.ID, gone.AccountID = "evt_gone", "ca_none"
+	wantCode(t, s.AddAccountEvent(ctx, gone), domain.CodeNotFound)
+	for _, tc := range []struct {
+		filter store.AccountEventFilter
+		want   []domain.AccountEvent
+	}{
+		{store.AccountEventFilter{}, []domain.AccountEvent{second, first}},
+		{store.AccountEventFilter{AccountID: first.AccountID, Types: []domain.AccountEventType{domain.AccountEventExpiring}}, []domain.AccountEvent{first}},
+		{store.AccountEventFilter{AccountID: "ca_none"}, nil},
+	} {
+		got, total, err := s.ListAccountEvents(ctx, project, tc.filter, store.Page{})
+		ok(t, err)
+		same(t, tc.want, got)
+		if total != len(tc.want) {
+			t.Errorf("%+v: %d in all", tc.filter, total)
+		}
+	}
+	ok(t, s.DeleteAccount(ctx, project, first.AccountID))
+	if got, total, err := s.ListAccountEvents(ctx, project, store.AccountEventFilter{}, store.Page{}); err != nil || total != 0 {
+		t.Errorf("events of a deleted account: %v, %v", got, err)
+	}
+}

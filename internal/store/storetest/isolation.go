@@ -62,6 +62,15 @@ var attempts = []attempt{
 		}
 		return err
 	}, ""},
+	{"AddAccountEvent", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		e := v.event
+		e.ID, e.ProjectID = "evt_forged", project
+		return q.AddAccountEvent(ctx, e)
+	}, domain.CodeNotFound},
+	{"ListAccountEvents", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.ListAccountEvents(ctx, project, store.AccountEventFilter{AccountID: v.account.ID}, store.Page{})
+		return leak(counted(err, total), got, func(domain.AccountEvent) bool { return true })
+	}, ""},
 	{"CreateFlow", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		f := v.flow
 		f.ProjectID, f.StateHash = project, hash("forged")

@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"execution lists", testExecutionLists},
 		{"execution of odd text", testExecutionOddText},
 		{"files", testFiles},
+		{"account events", testAccountEvents},
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
@@ -107,6 +108,7 @@ type tenant struct {
 	account domain.ConnectedAccount
 	link    domain.ConnectLink
 	flow    domain.OAuthFlow
+	event   domain.AccountEvent
 	session domain.Session
 	exec    domain.Execution
 	file    domain.File
@@ -147,6 +149,10 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 		BrowserHash: hash("browser " + name), Verifier: []byte("sealed"), RedirectURI: "https://router.example/callback",
 		CreatedAt: t0, ExpiresAt: at(10),
 	}
+	n.event = domain.AccountEvent{
+		ID: "evt_" + name, ProjectID: p.ID, AccountID: n.account.ID, UserID: "user", Toolkit: "confluence",
+		Type: domain.AccountEventExpiring, Reason: "it ends soon", At: at(2),
+	}
 	ctx := t.Context()
 	ok(t, s.CreateProject(ctx, p))
 	ok(t, s.CreateAPIKey(ctx, n.key))
@@ -156,6 +162,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	ok(t, s.PutConfigSecret(ctx, p.ID, n.config.ID, "client_secret", []byte("sealed "+name)))
 	ok(t, s.CreateLink(ctx, n.link))
 	ok(t, s.CreateFlow(ctx, n.flow))
+	ok(t, s.AddAccountEvent(ctx, n.event))
 	ok(t, s.CreateSession(ctx, n.session))
 	ok(t, s.RecordExecution(ctx, n.exec))
 	if !must(s.AddFile(ctx, n.file, 1<<20))(t) {
