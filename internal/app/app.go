@@ -93,6 +93,7 @@ type App struct {
 	listen net.Listener
 	origin func(*http.Request) string
 	failed chan error
+	doors  []string // the paths that front gives to others than the REST API
 
 	mu    sync.Mutex
 	stops []stop // in the order of opening

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,7 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 	if a.opts.Config.Metrics {
 		doors["/metrics"] = a.observed("/metrics", slog.LevelDebug, a.tel.Metrics.Handler())
 	}
+	a.doors = slices.Sorted(maps.Keys(doors))
 	return a.tel.Tracer.Middleware(a.bounded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := "/" + strings.TrimLeft(r.URL.Path, "/")
 		switch {

@@ -1,0 +1,100 @@
+package app_test
+
+// row is one way to call an operation of the REST API, and what others get for
+// it. In its texts {session} is the owner's, {my.session} the caller's, and
+// {new.session} a session of the owner's that belongs to the row alone. Every
+// row is tried with all owners and callers, under /api/v3.1 and /api/v3:
+//
+//   - a row that names a thing of its owner is refused (404 or 403) to whoever
+//     must not have it: other projects where it names the owner's things alone,
+//     other users too where it names a thing of the caller besides ({my.…});
+//   - a row that names the caller's things alone shows nothing of others;
+//   - then it works for the owner, and shows what it says.
+//
+// No answer may show anything of somebody else's.
+type row struct {
+	op    string // operationId in the OpenAPI document
+	about string // what is tried, where an operation has several rows
+	at    string // goes for the path's parameter
+	query string
+	body  string
+	// shows is in the owner's answer: the proof that the row is about that.
+	shows string
+	// answers says how a wrong one is answered when not with a refusal.
+	answers answering
+	// shared says that what the row names is the project's: all its users may have
+	// it.
+	shared bool
+	// public says why there is nothing of anybody's in the answer.
+	public string
+}
+
+// answering is a way to answer a request that names what the caller may not
+// have.
+type answering int
+
+const (
+	refusal    answering = iota // 404 or 403
+	emptyList                   // as if it were not there: a filter that finds nothing
+	failedCall                  // a tool call that fails
+	badRequest                  // 400: the session that is to be made names it
+)
+
+const catalogue = "the catalogue is the same for everybody"
+
+// rows is the matrix: an operation of /openapi.json that has none fails. To add
+// one, write its line.
+var rows = []row{
+	// Sessions.
+	{op: "createSession", body: `{"user_id":"{my.user}"}`, shows: `"user_id":"{my.user}"`},
+	{op: "createSession", about: "pinned account", body: `{"user_id":"{my.user}","connected_accounts":{"confluence":["{account}"]}}`, shows: "{account}", answers: badRequest},
+	{op: "createSession", about: "auth config", body: `{"user_id":"{user}","auth_configs":{"confluence":"{config}"}}`, shows: "{config}", answers: badRequest},
+	{op: "getSession", at: "{session}", shows: "{session}"},
+	{op: "updateSession", at: "{new.session}", body: `{"tags":{"disable":["destructiveHint"]}}`, shows: "{new.session}"},
+	{op: "updateSession", about: "pinned account", at: "{my.session}", body: `{"connected_accounts":{"confluence":["{account}","{other}"]}}`, shows: "{account}", answers: badRequest},
+	{op: "attachSession", at: "{session}", body: `{}`, shows: "{session}"},
+	{op: "deleteSession", at: "{new.session}", shows: "{new.session}"},
+	{op: "listSessionTools", at: "{session}", shows: "CONFLUENCE_GET_CURRENT_USER"},
+	{op: "listSessionToolkits", at: "{session}", shows: "{account}"},
+	{op: "executeInSession", at: "{session}", body: `{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, shows: "{email}"},
+	{op: "executeInSession", about: "account", at: "{my.session}", body: `{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{},"account":"{account}"}`, shows: "{email}"},
+	{op: "executeInSession", about: "alias", at: "{my.session}", body: `{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{},"account":"account-{tag}"}`, shows: "{email}"},
+	{op: "executeInSession", about: "file", at: "{my.session}", body: `{"tool_slug":"PAPER_READ","arguments":{"file":{"name":"x","mimetype":"text/plain","s3key":"{file}"}}}`, shows: "content of {tag}", answers: failedCall, shared: true},
+	{op: "executeMetaInSession", at: "{session}", body: `{"slug":"COMPOSIO_MANAGE_CONNECTIONS","arguments":{"toolkits":["confluence"]}}`, shows: "{account}"},
+	{op: "executeMetaInSession", about: "account", at: "{my.session}", body: `{"slug":"COMPOSIO_MULTI_EXECUTE_TOOL","arguments":{"tools":[{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{},"account":"{account}"}]}}`, shows: "{email}", answers: failedCall},
+	{op: "linkInSession", at: "{session}", body: `{"toolkit":"confluence"}`, shows: `"link_token"`},
+	{op: "searchInSession", at: "{session}", body: `{"queries":[{"use_case":"find a confluence page"}]}`, shows: "CONFLUENCE_"},
+
+	// Auth configs.
+	{op: "createAuthConfig", body: `{"toolkit":{"slug":"confluence"},"auth_config":{"name":"one more of {my.tag}"}}`, shows: `"auth_config"`},
+	{op: "listAuthConfigs", shows: "{config}"},
+	{op: "getAuthConfig", at: "{config}", shows: "{config_name}"},
+
+	// Connected accounts.
+	{op: "listAccounts", shows: "{account}"},
+	{op: "listAccounts", about: "by user", query: "user_ids={my.user}", shows: "{account}"},
+	{op: "listAccounts", about: "by id", query: "connected_account_ids={account},{other},{pending}", shows: "{pending}", answers: emptyList},
+	{op: "listAccounts", about: "by auth config", query: "auth_config_ids={config}", shows: "{account}", answers: emptyList},
+	{op: "listAccounts", about: "of others", query: "user_ids={my.user}&connected_account_ids={account}", shows: "{account}", answers: emptyList},
+	{op: "getAccount", at: "{account}", shows: "{email}"},
+	{op: "getAccount", about: "unfinished", at: "{pending}", shows: "{pending}"},
+	{op: "createAccount", body: `{"auth_config":{"id":"{config}"},"connection":{"user_id":"{user}"}}`, shows: "INITIATED"},
+	{op: "linkAccount", body: `{"auth_config_id":"{config}","user_id":"{user}"}`, shows: `"link_token"`},
+	{op: "deleteAccount", at: "{new.account}", shows: "true"},
+
+	// Tools.
+	{op: "listToolkits", public: catalogue},
+	{op: "getToolkit", at: "confluence", public: catalogue},
+	{op: "listCategories", public: catalogue},
+	{op: "listTools", public: catalogue},
+	{op: "getTool", at: "CONFLUENCE_GET_PAGES", public: catalogue},
+	{op: "listToolSlugs", public: catalogue},
+	{op: "executeTool", at: "CONFLUENCE_GET_CURRENT_USER", body: `{"user_id":"{my.user}","arguments":{}}`, shows: "{email}"},
+	{op: "executeTool", about: "account", at: "CONFLUENCE_GET_CURRENT_USER", body: `{"connected_account_id":"{account}","arguments":{}}`, shows: "{email}"},
+	{op: "executeTool", about: "account of another user", at: "CONFLUENCE_GET_CURRENT_USER", body: `{"user_id":"{my.user}","connected_account_id":"{account}","arguments":{}}`, shows: "{email}"},
+	{op: "executeTool", about: "file", at: "PAPER_READ", body: `{"user_id":"{user}","arguments":{"file":{"name":"x","mimetype":"text/plain","s3key":"{made}"}}}`, shows: "content of {tag}", answers: failedCall},
+
+	// Files.
+	{op: "requestFileUpload", body: `{"toolkit_slug":"paper","tool_slug":"PAPER_READ","filename":"more-{my.tag}.txt","mimetype":"text/plain","md5":""}`, shows: `"key"`},
+	{op: "listFiles", query: "limit=50", shows: "in-{tag}.txt"},
+}

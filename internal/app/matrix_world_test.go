@@ -1,0 +1,348 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/connect/connecttest"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/sandbox/confluence"
+	"github.com/sluice-run/sluice/toolkit"
+)
+
+// identityOf is one of the matrix's six: a user of a project with two accounts
+// and one of everything else that has an owner. Users have the same names in
+// both projects.
+type identityOf struct {
+	project string
+	things  map[string]string // by the names that rows use: "session", "account", …
+	marks   []string          // what nobody else may ever see
+	shared  []string          // what nobody outside of the project may ever see
+}
+
+func (n *identityOf) String() string { return n.things["user"] + " of " + n.project }
+
+// set keeps a thing that is a mark of its owner.
+func (n *identityOf) set(name, value string) {
+	n.things[name] = value
+	n.marks = append(n.marks, value)
+}
+
+// world is a router with the six identities.
+type world struct {
+	*router
+	all []*identityOf
+	// revoked is a key of the first project that is no longer good, second one
+	// that is, besides the key of its identities.
+	revoked, second string
+	ident           *identity.Service
+
+	mu    sync.Mutex
+	fresh map[[3]string]string // row, owner and thing: what is made for one row alone
+}
+
+// newWorld boots a router and fills it.
+func newWorld(t *testing.T, in func(*app.Options)) *world {
+	t.Helper()
+	r := testApp(t, func(o *app.Options) {
+		in(o)
+		o.Toolkits = []*toolkit.Toolkit{connecttest.Paper()}
+		o.Config.LogLevel = "warn"
+	})
+	db := r.database()
+	w := &world{router: r, ident: identity.New(identity.Options{Store: db}), fresh: map[[3]string]string{}}
+	second := domain.Project{ID: domain.NewID(domain.PrefixProject), Name: "second", CreatedAt: time.Now()}
+	must(t, db.CreateProject(t.Context(), second))
+	for _, project := range []string{r.ProjectID(), second.ID} {
+		key, k, err := w.ident.CreateKey(t.Context(), project, "matrix")
+		must(t, err)
+		for _, user := range []string{"ann", "bob", "cid"} {
+			n := &identityOf{project: project, things: map[string]string{"key": key, "user": user}}
+			n.shared = append(n.shared, key, k.ID)
+			w.fill(n)
+			w.all = append(w.all, n)
+		}
+	}
+	key, k, err := w.ident.CreateKey(t.Context(), r.ProjectID(), "revoked")
+	must(t, err)
+	must(t, w.ident.Revoke(t.Context(), r.ProjectID(), k.ID))
+	w.revoked = key
+	w.second, _, err = w.ident.CreateKey(t.Context(), r.ProjectID(), "second")
+	must(t, err)
+	return w
+}
+
+// ask sends a request of n and reads values out of the answer by their JSON
+// paths.
+func (w *world) ask(n *identityOf, status int, method, path, body string, paths ...string) []string {
+	w.t.Helper()
+	a := w.send(method, path, body, "X-Api-Key", n.things["key"])
+	if a.status != status {
+		w.t.Fatalf("%s: %s %s: %v", n, method, path, a)
+	}
+	var out []string
+	for _, p := range paths {
+		v := field(a.body, p)
+		if v == "" {
+			w.t.Fatalf("%s: %s %s: no %s in %v", n, method, path, p, a)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// field looks up a.b.0.c in JSON text; "" when it is not there.
+func field(text, path string) string {
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return ""
+	}
+	for step := range strings.SplitSeq(path, ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[step]
+		case []any:
+			i := 0
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(at) {
+				return ""
+			}
+			v = at[i]
+		}
+	}
+	s, _ := v.(string)
+	return s
+}
+
+// fill gives n one of everything.
+func (w *world) fill(n *identityOf) {
+	w.t.Helper()
+	user := n.things["user"]
+	tag := domain.NewSecret("")[:12] // in every name that we choose
+	n.marks = append(n.marks, tag)
+	n.things["tag"] = tag
+	n.things["config_name"] = "config " + domain.NewSecret("")[:12]
+	n.things["config"] = w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
+		fmt.Sprintf(`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":%q}}`, n.things["config_name"]),
+		"auth_config.id")[0]
+	n.shared = append(n.shared, n.things["config_name"], n.things["config"])
+	for _, which := range []string{"other", "account"} { // the last one is the newest, on which calls run
+		n.set(which, w.connect(n, which+"-"+tag))
+	}
+	n.set("session", w.openSession(n))
+	link := w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/connected_accounts/link",
+		fmt.Sprintf(`{"auth_config_id":%q,"user_id":%q,"callback_url":"https://app.example/%s"}`, n.things["config"], user, tag),
+		"link_token", "connected_account_id")
+	n.set("link", link[0])
+	n.set("pending", link[1])
+	w.addFiles(n, tag)
+	run := w.ask(n, http.StatusOK, http.MethodPost, sessions+"/"+n.things["session"]+"/execute",
+		`{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, "log_id", "data.email")
+	n.set("log", run[0])
+	if run[1] != n.things["email"] {
+		w.t.Fatalf("%s runs as %s", n, run[1])
+	}
+}
+
+// connect makes an account of n with an identity of its own in the sandbox.
+func (w *world) connect(n *identityOf, alias string) string {
+	w.t.Helper()
+	u := w.Site().AddUser(confluence.User{Email: alias + "@" + "matrix.example", DisplayName: "Person " + alias, Admin: true})
+	n.marks = append(n.marks, u.Email, u.DisplayName, u.AccountID, u.Token)
+	n.things["email"] = u.Email // of the newest
+	body, err := json.Marshal(map[string]any{
+		"auth_config": map[string]string{"id": n.things["config"]},
+		"connection": map[string]any{"user_id": n.things["user"], "alias": alias, "state": map[string]any{
+			"authScheme": "API_KEY",
+			"val": map[string]string{
+				"subdomain": "sandbox", "base_url": w.SandboxURL(), "generic_id": u.Email, "generic_api_key": u.Token,
+			},
+		}},
+	})
+	must(w.t, err)
+	return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/connected_accounts", string(body), "id")[0]
+}
+
+// openSession opens a session of n in which everything is on.
+func (w *world) openSession(n *identityOf) string {
+	w.t.Helper()
+	return w.ask(n, http.StatusCreated, http.MethodPost, sessions, fmt.Sprintf(
+		`{"user_id":%q,"multi_account":{"enable":true},"manage_connections":{"enable_wait_for_connections":true,`+
+			`"callback_url":"https://app.example/%s"},"preload":{"tools":["CONFLUENCE_GET_CURRENT_USER"]}}`,
+		n.things["user"], n.things["tag"]), "session_id")[0]
+}
+
+// addFiles hands a file in and has a tool make one.
+func (w *world) addFiles(n *identityOf, tag string) {
+	w.t.Helper()
+	content := "content of " + tag
+	got := w.ask(n, http.StatusOK, http.MethodPost, "/api/v3.1/files/upload/request",
+		fmt.Sprintf(`{"toolkit_slug":"paper","tool_slug":"PAPER_READ","filename":"in-%s.txt","mimetype":"text/plain","md5":""}`, tag),
+		"key", "new_presigned_url")
+	n.set("file", got[0])
+	n.set("upload", blobToken(w.t, got[1]))
+	if a := w.send(http.MethodPut, "/files/blob/"+n.things["upload"], content, "X-Api-Key", "", "Content-Type", "text/plain"); a.status != http.StatusOK {
+		w.t.Fatalf("uploading: %v", a)
+	}
+	out := w.ask(n, http.StatusOK, http.MethodPost, "/api/v3.1/tools/execute/PAPER_PRINT",
+		fmt.Sprintf(`{"user_id":%q,"arguments":{"name":"out-%s.txt","text":%q}}`, n.things["user"], tag, content),
+		"data.file.s3key", "data.file.s3url")
+	n.set("made", out[0])
+	n.set("download", blobToken(w.t, out[1]))
+}
+
+func blobToken(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	token, ok := strings.CutPrefix(u.Path, "/files/blob/")
+	if !ok {
+		t.Fatalf("no address of a file: %s", u.Path)
+	}
+	return token
+}
+
+// makers make the things of rows that use one up: {new.session} is a session of
+// the owner that belongs to the row alone.
+var makers = map[string]func(w *world, n *identityOf) string{
+	"session": (*world).openSession,
+	"account": func(w *world, n *identityOf) string {
+		return w.connectMore(n)
+	},
+	"config": func(w *world, n *identityOf) string {
+		return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
+			`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":"more"}}`,
+			"auth_config.id")[0]
+	},
+	"pending": func(w *world, n *identityOf) string {
+		return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/connected_accounts/link",
+			fmt.Sprintf(`{"auth_config_id":%q,"user_id":%q}`, n.things["config"], n.things["user"]), "connected_account_id")[0]
+	},
+	"transport": func(w *world, n *identityOf) string {
+		h := w.handshake(n.things["session"], "X-Api-Key", n.things["key"])
+		for i := 0; i < len(h); i += 2 {
+			if h[i] == "Mcp-Session-Id" {
+				return h[i+1]
+			}
+		}
+		return ""
+	},
+}
+
+// connectMore is connect for an account on which no call runs: the user's own
+// choice stays the newest of before.
+func (w *world) connectMore(n *identityOf) string {
+	w.t.Helper()
+	email := n.things["email"]
+	id := w.connect(n, "more-"+domain.NewSecret("")[:12])
+	n.things["email"] = email
+	return id
+}
+
+// freshThing gives what a row made for itself, the same for all its tries.
+func (w *world) freshThing(row string, n *identityOf, kind string) string {
+	w.t.Helper()
+	at := [3]string{row, n.project + "/" + n.things["user"], kind}
+	w.mu.Lock()
+	v := w.fresh[at]
+	w.mu.Unlock()
+	if v != "" {
+		return v
+	}
+	make, ok := makers[kind]
+	if !ok {
+		w.t.Fatalf("row %s: nobody makes a new %s: add it to makers", row, kind)
+	}
+	if v = make(w, n); v == "" {
+		w.t.Fatalf("row %s: no new %s", row, kind)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh[at] = v
+	if kind == "config" {
+		n.shared = append(n.shared, v)
+	} else {
+		n.marks = append(n.marks, v)
+	}
+	return v
+}
+
+// expand puts the owner's things for {session} or {new.session}, and the
+// caller's for {my.session}.
+func (w *world) expand(row, text string, owner, caller *identityOf) string {
+	w.t.Helper()
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
+		name := p[1 : len(p)-1]
+		n := owner
+		if rest, mine := strings.CutPrefix(name, "my."); mine {
+			name, n = rest, caller
+		}
+		if kind, fresh := strings.CutPrefix(name, "new."); fresh {
+			return w.freshThing(row, n, kind)
+		}
+		v, ok := n.things[name]
+		if !ok {
+			w.t.Fatalf("row %s: there is no thing {%s}", row, name)
+		}
+		return v
+	})
+}
+
+// strangers are the credentials of nobody: what is refused before anything is
+// looked up.
+func (w *world) strangers() map[string][]string {
+	return map[string][]string{
+		"no key":             {"X-Api-Key", ""},
+		"a guessed key":      {"X-Api-Key", domain.NewSecret("ak_")},
+		"a revoked key":      {"X-Api-Key", w.revoked},
+		"an id for a key":    {"X-Api-Key", w.all[0].things["session"]},
+		"two keys":           {"X-Api-Key", w.all[0].things["key"], "Authorization", "Bearer " + w.all[3].things["key"]},
+		"a link for a key":   {"X-Api-Key", "", "Authorization", "Bearer " + w.all[0].things["link"]},
+		"a key as a cookie":  {"X-Api-Key", "", "Cookie", "x-api-key=" + w.all[0].things["key"]},
+		"a key as basic":     {"X-Api-Key", "", "Authorization", "Basic " + w.all[0].things["key"]},
+		"a key of a user":    {"X-Api-Key", "", "X-User-Api-Key", w.all[0].things["key"]},
+		"a key in the query": {"X-Api-Key", ""}, // ?x-api-key= is added
+	}
+}
+
+// hidden fails when an answer shows anything of those whom the caller must not
+// see, but what the request itself said. A nil caller is nobody.
+func (w *world) hidden(what, request string, a answer, caller *identityOf, forbidden []*identityOf) {
+	w.t.Helper()
+	var header strings.Builder
+	_ = a.header.Write(&header)
+	text := header.String() + a.body
+	for _, n := range forbidden {
+		w.mu.Lock()
+		marks := slices.Clone(n.marks)
+		if caller == nil || caller.project != n.project {
+			marks = append(marks, n.shared...)
+		}
+		w.mu.Unlock()
+		for _, mark := range marks {
+			if strings.Contains(text, mark) && !strings.Contains(request, mark) {
+				w.t.Errorf("CROSSING: %s shows %q of %s: %.600v", what, mark, n, a)
+			}
+		}
+	}
+}
+
+// except gives the identities whose things a caller must not see: everybody
+// else's, or, for a request that names no user, the other project's.
+func (w *world) except(caller *identityOf, userLevel bool) []*identityOf {
+	var out []*identityOf
+	for _, n := range w.all {
+		if n.project != caller.project || userLevel && n != caller {
+			out = append(out, n)
+		}
+	}
+	return out
+}
