@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/sluice-run/sluice/internal/vault"
@@ -37,6 +38,9 @@ func (s vaultSealer) OpenState(ctx context.Context, aad, sealed string) ([]byte,
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return nil, fmt.Errorf("decoding a state: %w", err)
+	}
+	if base64.RawURLEncoding.EncodeToString(b) != sealed { // one sealing has one spelling
+		return nil, errors.New("decoding a state: it was not spelt by us")
 	}
 	return s.vault.Open(ctx, stateRef(aad), b)
 }

@@ -73,7 +73,7 @@ func TestTokens(t *testing.T) {
 	}
 	for name, token := range map[string]string{
 		"empty": "", "of an upload": up, "cut": down[:len(down)-2], "longer": down + "AA", "key": f.Key, "huge": strings.Repeat("A", 1<<20),
-		"path": "../../sluice.db",
+		"path": "../../sluice.db", "another spelling": down[:5] + "\n" + down[5:],
 	} {
 		if _, err := w.Download(ctx, token); domain.CodeOf(err) != domain.CodeNotFound || (len(token) > 2 && strings.Contains(err.Error(), token)) {
 			t.Errorf("%s: %v", name, err)
