@@ -103,11 +103,21 @@ type matrix struct {
 
 // path gives the row's path in a version of the API.
 func (m *matrix) path(x *row, op served, prefix, row string, owner, caller *identityOf) string {
-	rest := strings.TrimPrefix(op.path, "/api/v3.1")
-	if found := parameter.FindAllString(rest, -1); len(found) != min(1, len(found)) || (len(found) == 1) != (x.at != "") {
-		m.t.Fatalf("row %s: the path %s has %d parameters, and at is %q", row, op.path, len(found), x.at)
+	var values []string
+	if x.at != "" {
+		values = strings.Split(x.at, "/")
 	}
-	path := prefix + parameter.ReplaceAllLiteralString(rest, url.PathEscape(m.expand(row, x.at, owner, caller)))
+	path := prefix + parameter.ReplaceAllStringFunc(strings.TrimPrefix(op.path, "/api/v3.1"), func(p string) string {
+		if len(values) == 0 {
+			m.t.Fatalf("row %s: at has nothing for %s of %s", row, p, op.path)
+		}
+		value := values[0]
+		values = values[1:]
+		return url.PathEscape(m.expand(row, value, owner, caller))
+	})
+	if len(values) > 0 {
+		m.t.Fatalf("row %s: at has %q, for which %s has no place", row, values, op.path)
+	}
 	if x.query != "" {
 		path += "?" + m.expand(row, x.query, owner, caller)
 	}

@@ -15,7 +15,7 @@ package app_test
 type row struct {
 	op    string // operationId in the OpenAPI document
 	about string // what is tried, where an operation has several rows
-	at    string // goes for the path's parameter
+	at    string // goes for the path's parameters, divided by /
 	query string
 	body  string
 	// shows is in the owner's answer: the proof that the row is about that.
@@ -69,6 +69,9 @@ var rows = []row{
 	{op: "createAuthConfig", body: `{"toolkit":{"slug":"confluence"},"auth_config":{"name":"one more of {my.tag}"}}`, shows: `"auth_config"`},
 	{op: "listAuthConfigs", shows: "{config}"},
 	{op: "getAuthConfig", at: "{config}", shows: "{config_name}"},
+	{op: "updateAuthConfig", at: "{new.config}", body: `{"type":"custom","name":"renamed"}`, shows: "{}"},
+	{op: "enableAuthConfig", at: "{new.config}/DISABLED", shows: "{}"},
+	{op: "deleteAuthConfig", at: "{new.config}", shows: "{}"},
 
 	// Connected accounts.
 	{op: "listAccounts", shows: "{account}"},
