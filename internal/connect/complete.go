@@ -2,7 +2,6 @@ package connect
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,22 +33,7 @@ func (s *Service) Complete(ctx context.Context, token string, values map[string]
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
-		now := s.now()
-		used, err := tx.UseLink(ctx, a.ProjectID, sha256.Sum256([]byte(token)), now)
-		if err != nil {
-			return err
-		}
-		if !used {
-			return badLink("This link was used or has expired meanwhile.")
-		}
-		a.Status, a.StatusReason, a.UpdatedAt = domain.AccountActive, "", now
-		if err := tx.UpdateAccount(ctx, a.ProjectID, a); err != nil {
-			return err
-		}
-		return putSecrets(ctx, tx, &a, sealed)
-	})
-	if err != nil {
+	if err := s.activate(ctx, form, &a, sealed); err != nil {
 		return nil, "", err
 	}
 	return &a, callback(form.Link.CallbackURL, &a), nil
@@ -78,7 +62,15 @@ func (s *Service) Connect(ctx context.Context, in Start, values map[string]strin
 // and the identity into a. It gives the sealed secrets. It runs outside any
 // transaction: it calls upstream.
 func (s *Service) prove(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.Auth, a *domain.ConnectedAccount, values map[string]string) (map[string][]byte, error) {
-	fields, secrets, err := split(auth, values)
+	fields, secrets, err := split(auth, unfound(auth, a, values))
+	if err != nil {
+		return nil, err
+	}
+	if auth.OAuth != nil {
+		secrets, err = s.proveService(ctx, tk, auth, a, fields)
+	} else {
+		err = s.resolveFields(ctx, tk, auth, a, fields, secrets)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +80,48 @@ func (s *Service) prove(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.
 	}
 	a.Fields, a.Identity = fields, identity
 	return s.seal(ctx, a, secrets)
+}
+
+// unfound leaves out of values what was found out when the account connected
+// before, and nobody typed.
+func unfound(auth *toolkit.Auth, a *domain.ConnectedAccount, values map[string]string) map[string]string {
+	out := maps.Clone(values)
+	maps.DeleteFunc(out, func(name, value string) bool {
+		return value == a.Fields[name] && !slices.ContainsFunc(auth.Fields, func(f toolkit.Field) bool { return f.Name == name })
+	})
+	return out
+}
+
+// resolveFields adds to fields what the toolkit finds out by itself.
+func (s *Service) resolveFields(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.Auth, a *domain.ConnectedAccount, fields map[string]string, secrets toolkit.Secrets) (err error) {
+	if auth.Resolve == nil {
+		return nil
+	}
+	var config map[string]string
+	if a.AuthConfigID != "" {
+		cfg, err := s.AuthConfig(ctx, a.ProjectID, a.AuthConfigID)
+		if err != nil {
+			return err
+		}
+		config = cfg.Fields
+	}
+	call, err := s.call(tk, auth, fields, secrets, nil, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = domain.Internal("finding out the account's address", fmt.Errorf("panic: %v", p))
+		}
+	}()
+	found, err := auth.Resolve(ctx, call, config)
+	if err != nil {
+		return checkError(tk, auth, secrets, err)
+	}
+	maps.Copy(fields, found)
+	return nil
 }
 
 // split sorts typed values into public fields and secrets.
@@ -225,12 +259,18 @@ func hide(text string, secrets toolkit.Secrets) string {
 // callback appends what the application waiting there needs to know. The
 // account's id is there in both spellings that clients look for.
 func callback(raw string, a *domain.ConnectedAccount) string {
+	return withParams(raw, a, map[string]string{"status": "success"})
+}
+
+func withParams(raw string, a *domain.ConnectedAccount, params map[string]string) string {
 	u, err := url.Parse(raw)
 	if raw == "" || err != nil {
 		return ""
 	}
 	q := u.Query()
-	q.Set("status", "success")
+	for name, value := range params {
+		q.Set(name, value)
+	}
 	q.Set("connectedAccountId", a.ID)
 	q.Set("connected_account_id", a.ID)
 	q.Set("appName", a.Toolkit)

@@ -26,6 +26,7 @@ type Store interface {
 	store.Accounts
 	store.Secrets
 	store.Links
+	store.Flows
 	store.Brandings
 	Project(ctx context.Context, id string) (domain.Project, error)
 	InTx(ctx context.Context, f func(tx store.Tx) error) error

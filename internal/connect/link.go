@@ -104,9 +104,13 @@ func (s *Service) resolve(ctx context.Context, in *Start) (*toolkit.Toolkit, *do
 			return nil, nil, err
 		}
 	}
-	if auth := authOf(tk, cfg.Scheme); auth == nil || !typed(auth) {
+	auth := authOf(tk, cfg.Scheme)
+	if auth == nil || !connectable(auth) {
 		return nil, nil, domain.Errorf(domain.CodeUnsupported, "connecting %s with %s is not offered here yet", tk.Slug, cfg.Scheme).
-			WithFix("Use an auth config with one of: %s.", schemeList(tk))
+			WithFix("Use an auth config with one of: %s.", connectableList(tk))
+	}
+	if err := configured(auth, cfg); err != nil {
+		return nil, nil, err
 	}
 	return tk, cfg, nil
 }
@@ -158,19 +162,6 @@ func CheckCallbackURL(field, raw string) error {
 // is what the connect page can do.
 func typed(auth *toolkit.Auth) bool {
 	return auth.Authorize != nil && auth.BaseURL != nil && auth.OAuth == nil
-}
-
-func schemeList(tk *toolkit.Toolkit) string {
-	var names []string
-	for i := range tk.Auth {
-		if typed(&tk.Auth[i]) {
-			names = append(names, tk.Auth[i].Scheme)
-		}
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }
 
 func (s *Service) newAccount(in Start, tk *toolkit.Toolkit, cfg *domain.AuthConfig) domain.ConnectedAccount {
@@ -262,10 +253,14 @@ type Form struct {
 	Account domain.ConnectedAccount
 	Toolkit *toolkit.Toolkit
 	Auth    toolkit.Auth
+	Config  domain.AuthConfig
+	Brand   Branding
+	Asked   []string // scopes that the provider will be asked for
 }
 
 // Form gives the page of a link token. An unknown, used or expired token is
-// CodeNotFound with a sentence for the person.
+// CodeNotFound with a sentence for the person; ErrSpent is the cause where it was
+// good once.
 func (s *Service) Form(ctx context.Context, token string) (*Form, error) {
 	if !domain.HasPrefix(token, domain.PrefixLink) || len(token) > 128 {
 		return nil, badLink("This link is not valid.")
@@ -276,20 +271,37 @@ func (s *Service) Form(ctx context.Context, token string) (*Form, error) {
 		return nil, badLink("This link is not valid.")
 	case err != nil:
 		return nil, err
-	case !link.UsedAt.IsZero():
-		return nil, badLink("This link was already used: the account is connected.")
 	case !s.now().Before(link.ExpiresAt):
-		return nil, badLink(fmt.Sprintf("This link has expired: it was good for %s.", inWords(link.ExpiresAt.Sub(link.CreatedAt))))
+		if link.UsedAt.IsZero() {
+			return nil, badLink(fmt.Sprintf("This link has expired: it was good for %s.", inWords(link.ExpiresAt.Sub(link.CreatedAt)))).WithCause(ErrSpent)
+		}
+	}
+	return s.formOf(ctx, &link)
+}
+
+// formOfFlow gives the page of the link that a walk began on, which may have
+// expired since.
+func (s *Service) formOfFlow(ctx context.Context, flow *domain.OAuthFlow) (*Form, error) {
+	link, err := s.opts.Store.LinkByHash(ctx, flow.LinkHash)
+	if err != nil {
+		return nil, err
+	}
+	return s.formOf(ctx, &link)
+}
+
+func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, error) {
+	if !link.UsedAt.IsZero() {
+		return nil, badLink("This link was already used: the account is connected.").WithCause(ErrSpent)
 	}
 	a, err := s.opts.Store.Account(ctx, link.ProjectID, link.AccountID)
 	if err != nil {
 		if domain.CodeOf(err) == domain.CodeNotFound {
-			return nil, badLink("This link is not valid any more: its account was removed.")
+			return nil, badLink("This link is not valid any more: its account was removed.").WithCause(ErrSpent)
 		}
 		return nil, err
 	}
-	if a.Status != domain.AccountInitiated {
-		return nil, badLink("This link is not valid any more.")
+	if a.Status == domain.AccountRevoked && !link.CreatedAt.After(a.UpdatedAt) {
+		return nil, badLink("This link is not valid any more: the connection was ended.").WithCause(ErrSpent)
 	}
 	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
 	if err != nil {
@@ -299,7 +311,31 @@ func (s *Service) Form(ctx context.Context, token string) (*Form, error) {
 	if auth == nil {
 		return nil, domain.Errorf(domain.CodeUnsupported, "connecting %s with %s is not offered any more", tk.Name, a.Scheme)
 	}
-	return &Form{Link: link, Account: a, Toolkit: tk, Auth: *auth}, nil
+	form := &Form{Link: *link, Account: a, Toolkit: tk, Auth: *auth}
+	if form.Config, err = s.opts.Store.AuthConfig(ctx, a.ProjectID, a.AuthConfigID); err != nil {
+		return nil, err
+	}
+	if form.Config.Disabled {
+		return nil, badLink("This link is not valid any more: the application has switched this way to connect off.").WithCause(ErrSpent)
+	}
+	form.Asked = s.asked(tk, auth, &form.Config)
+	form.Brand, err = s.Branding(ctx, a.ProjectID)
+	return form, err
+}
+
+// Claim ties a link to the browser that began with it: another one is refused
+// from then on. browser is a secret of that browser.
+func (s *Service) Claim(ctx context.Context, form *Form, browser string) error {
+	mine, err := s.opts.Store.BindLink(ctx, form.Link.ProjectID, form.Link.TokenHash, sha256.Sum256([]byte(browser)))
+	if err == nil && !mine {
+		return badLink("This link was opened in another browser.").WithCause(ErrSpent)
+	}
+	return err
+}
+
+// ClaimedBy says whether the link is free or belongs to the browser.
+func (f *Form) ClaimedBy(browser string) bool {
+	return f.Link.BrowserHash == [32]byte{} || f.Link.BrowserHash == sha256.Sum256([]byte(browser))
 }
 
 func badLink(sentence string) *domain.Error {
