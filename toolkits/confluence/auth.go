@@ -77,7 +77,7 @@ func findGateway(ctx context.Context, call *toolkit.Call, config map[string]stri
 		return nil, err
 	}
 	if _, err = c.currentUser(ctx); err == nil || !refusedCredentials(err) {
-		return nil, nil //nolint:nilerr // Check makes the same call and reports it
+		return nil, nil
 	}
 	id, err := tenant(ctx, call, call.BaseURL)
 	if err != nil {

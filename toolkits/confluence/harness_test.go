@@ -212,7 +212,7 @@ func (s *site) checkContract(r *http.Request, body []byte) {
 }
 
 func (s *site) call() *toolkit.Call {
-	return &toolkit.Call{HTTP: &http.Client{Transport: s}, BaseURL: s.srv.URL, OnProgress: s.progress, Files: &s.files}
+	return &toolkit.Call{HTTP: &http.Client{Transport: s}, BaseURL: s.srv.URL, Account: map[string]string{"subdomain": "acme"}, OnProgress: s.progress, Files: &s.files}
 }
 
 // run calls a tool with arguments in JSON.

@@ -38,6 +38,9 @@ func (c *client) contentID(ctx context.Context, field, what, value string) (stri
 		return value, nil
 	}
 	if u, err := url.Parse(value); err == nil && u.Host != "" {
+		if err := c.onSite(field, u); err != nil {
+			return "", err
+		}
 		if id, ok := idInAddress(u); ok {
 			return id, nil
 		}
@@ -51,6 +54,32 @@ func (c *client) contentID(ctx context.Context, field, what, value string) (stri
 		return c.idByTitle(ctx, field, what, key, title)
 	}
 	return "", c.notAnID(ctx, field, what, value)
+}
+
+const cloudDomain = ".atlassian.net"
+
+// onSite refuses the address of another site: an id in it means other content
+// here, or none. Behind the gateway a site's own domain is not known, and taken.
+func (c *client) onSite(field string, u *url.URL) error {
+	host := strings.ToLower(u.Hostname())
+	here := ""
+	if name, err := siteName(c.call.Account[fieldSubdomain]); err == nil {
+		here = name + cloudDomain
+	}
+	base, err := url.Parse(c.base)
+	gateway := err != nil || strings.Contains(base.Path, "/ex/confluence/")
+	switch {
+	case host == here, !gateway && host == strings.ToLower(base.Hostname()):
+		return nil
+	case gateway && (here == "" || !strings.HasSuffix(host, cloudDomain)):
+		return nil
+	}
+	if here == "" || !gateway && !strings.HasSuffix(base.Hostname(), cloudDomain) {
+		here = base.Hostname()
+	}
+	e := toolkit.Invalid(field, "The address in %s is on %s, and this account works on %s.", field, clipped(host), here)
+	e.Fix = "Use an account of that site, or give the id of the content on this one."
+	return e
 }
 
 // collectionOf names the lists that can be asked by title.
@@ -72,10 +101,7 @@ func idInAddress(u *url.URL) (string, bool) {
 // notAnID says what value seems to be instead of an id. Of a title it names
 // the pages that have it.
 func (c *client) notAnID(ctx context.Context, field, what, value string) error {
-	shown := value
-	if len(shown) > 60 {
-		shown = strings.ToValidUTF8(shown[:60], "") + "…"
-	}
+	shown := clipped(value)
 	e := toolkit.Invalid(field, "")
 	e.Fix = "Find the " + what + " with CONFLUENCE_SEARCH_CONTENT."
 	switch {
@@ -97,6 +123,13 @@ func (c *client) notAnID(ctx context.Context, field, what, value string) error {
 		}
 	}
 	return e
+}
+
+func clipped(value string) string {
+	if len(value) > 60 {
+		return strings.ToValidUTF8(value[:60], "") + "…"
+	}
+	return value
 }
 
 // maxTitled is how many candidates an error names.

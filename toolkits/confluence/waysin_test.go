@@ -3,6 +3,7 @@ package confluence_test
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sluice-run/sluice/toolkit"
 )
 
 // tiny gives the short link of an id.
@@ -75,5 +78,49 @@ func TestWaysIn(t *testing.T) {
 	}
 	if tools < 35 {
 		t.Errorf("only %d tools were tried", tools)
+	}
+}
+
+// answering is an upstream that a function plays.
+type answering func(r *http.Request) *http.Response
+
+func (f answering) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+// TestOtherSite: an address of another site is refused, for its id would mean
+// something else here; nothing is asked upstream.
+func TestOtherSite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.page("Plan", "")
+	deletePage := kit.Tools[slices.IndexFunc(kit.Tools, func(t toolkit.Tool) bool { return t.Slug == "CONFLUENCE_DELETE_PAGE" })]
+	gateway := "https://api.atlassian.test/ex/confluence/1234"
+	for name, tc := range map[string]struct {
+		host, base, subdomain, says string // says nothing: it is asked for
+	}{
+		"own address":              {"acme.atlassian.net", "https://acme.atlassian.net", "acme", ""},
+		"spelt otherwise":          {"ACME.atlassian.net:443", "https://acme.atlassian.net", "acme.atlassian.net", ""},
+		"another":                  {"beta.atlassian.net", "https://acme.atlassian.net", "acme", "is on beta.atlassian.net, and this account works on acme.atlassian.net"},
+		"begins alike":             {"acme.atlassian.net.evil.test", "https://acme.atlassian.net", "acme", "works on acme.atlassian.net"},
+		"own domain":               {"wiki.acme.test", "https://wiki.acme.test", "acme", ""},
+		"another at own domain":    {"beta.atlassian.net", "https://wiki.acme.test", "acme", "works on wiki.acme.test"},
+		"behind the gateway":       {"acme.atlassian.net", gateway, "acme", ""},
+		"another behind it":        {"beta.atlassian.net", gateway, "acme", "works on acme.atlassian.net"},
+		"own domain behind it":     {"wiki.acme.test", gateway, "acme", ""},
+		"nothing known behind it":  {"beta.atlassian.net", gateway, "", ""},
+		"a port of the sandbox":    {"127.0.0.1:1", s.srv.URL, "acme", ""},
+		"the sandbox, but another": {"beta.atlassian.net", s.srv.URL, "", "works on 127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			call := &toolkit.Call{BaseURL: tc.base, Account: map[string]string{"subdomain": tc.subdomain}}
+			call.HTTP = &http.Client{Transport: answering(func(r *http.Request) *http.Response {
+				asked++
+				return answer(r, 500, "{}")
+			})}
+			_, err := deletePage.Run(t.Context(), call, json.RawMessage(fmt.Sprintf(`{"id":"https://%s/wiki/spaces/MKT/pages/%s/Plan"}`, tc.host, id)))
+			if err == nil || (asked == 0) != (tc.says != "") || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%d calls, %v", asked, err)
+			}
+		})
 	}
 }
