@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -128,9 +129,15 @@ func (s severe) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelError && s.Handler.Enabled(ctx, level)
 }
 
-// Handle implements slog.Handler. It drops what tell has told.
+// Handle implements slog.Handler. It drops what tell has told, and that a stop
+// cut short what the engine did for itself: it is done again after the start.
 func (s severe) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "JobExecutor: Job errored" {
+	drop := r.Message == "JobExecutor: Job errored"
+	r.Attrs(func(a slog.Attr) bool {
+		drop = drop || (a.Key == "error" || a.Key == "err") && strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !drop
+	})
+	if drop {
 		return nil
 	}
 	return s.Handler.Handle(ctx, r)

@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t *testing.T) sqlstore.Options) {
 		{"stop drains", testDrain},
 		{"stop cuts", testCut},
 		{"starting together", testStartTogether},
+		{"quiet stop", testQuietStop},
 		{"misuse", testMisuse},
 	} {
 		t.Run(part.name, func(t *testing.T) {

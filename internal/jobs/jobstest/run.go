@@ -3,6 +3,7 @@ package jobstest
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -258,6 +259,39 @@ func testCut(t *testing.T, w *world) {
 		t.Errorf("job %d ran", got.n)
 	}
 	ok(t, again.Stop(t.Context()))
+}
+
+// A stop at once after a start is nothing to complain of.
+func testQuietStop(t *testing.T, w *world) {
+	var log lines
+	for range 10 {
+		s := w.started(func(o *jobs.Options) {
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			o.Periodic = []jobs.Periodic{{Every: time.Hour, Job: count.Job(numbered{1})}}
+		})
+		ok(t, s.Stop(t.Context()))
+	}
+	if text := log.String(); text != "" {
+		t.Errorf("it said: %s", text)
+	}
+}
+
+// lines is a log of many goroutines.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func testMisuse(t *testing.T, w *world) {
