@@ -36,6 +36,25 @@
 // refused, with the name that was probably meant; see [Tool.Validate] for what
 // is converted. Outputs are described the same way.
 //
+// # Triggers
+//
+// A trigger is declared like a tool, with Poll and BindTriggers: its
+// configuration and the payload of its events are structs too. Its poll function
+// takes the cursor that the poll before gave and gives events and the next
+// cursor:
+//
+//	var pageUpdated = toolkit.Poll("CONFLUENCE_PAGE_UPDATED_TRIGGER", "Page Updated", "…",
+//		toolkit.TriggerAbout{Scopes: …, Interval: 5 * time.Minute, …},
+//		toolkit.Poller[*client, pageUpdatedConfig, feed, pagePayload]{
+//			Poll: func(ctx context.Context, c *client, cfg pageUpdatedConfig, cur *feed) (toolkit.Step[feed, pagePayload], error) {
+//				…
+//			},
+//		})
+//
+// When to poll, what polls share, and what becomes of events is the router's.
+//
+// # What is the router's
+//
 // Validation, the choice of the account, credentials, refresh, limits and the
 // execution record are the router's; a tool cannot forget one. A tool reaches
 // the world only through Call.HTTP, which is guarded and already carries the

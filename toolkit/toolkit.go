@@ -18,6 +18,7 @@ type Toolkit struct {
 	UpdatedAt   string
 	Auth        []Auth
 	Tools       []Tool
+	Triggers    []Trigger
 	// Synonyms say how people call the application's things, by the word that
 	// the tools' names use: "page": {"document", "article"}. Search reads them.
 	Synonyms map[string][]string
