@@ -188,6 +188,8 @@ type sessionAnswer struct {
 	Data  object  `json:"data"`
 	Error *string `json:"error"`
 	LogID string  `json:"log_id"`
+	// AccountID is ours: the contract does not tell it.
+	AccountID string `json:"connected_account_id,omitempty" doc:"The account that the tool ran on"`
 }
 
 func (s *server) sessionExecute(ctx context.Context, in *sessionExecuteIn) (sessionAnswer, error) {
@@ -219,7 +221,7 @@ func (s *server) sessionCall(ctx context.Context, id string, asked *experimental
 	if err != nil {
 		return sessionAnswer{}, err
 	}
-	return sessionAnswer{Data: object(a.Object()), Error: errorOf(a), LogID: a.LogID}, nil
+	return sessionAnswer{Data: object(a.Object()), Error: errorOf(a), LogID: a.LogID, AccountID: a.AccountID}, nil
 }
 
 // errorOf gives the answer's error, or nil. A question to the person cannot be

@@ -317,6 +317,7 @@ type executeToolOut struct {
 	Error      *string `json:"error"`
 	Successful bool    `json:"successful"`
 	LogID      string  `json:"log_id"`
+	AccountID  string  `json:"connected_account_id,omitempty" doc:"The account that the tool ran on"`
 }
 
 func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToolOut, error) {
@@ -341,5 +342,5 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 	if err != nil {
 		return executeToolOut{}, err
 	}
-	return executeToolOut{Data: object(a.Object()), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID}, nil
+	return executeToolOut{Data: object(a.Object()), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID, AccountID: a.AccountID}, nil
 }

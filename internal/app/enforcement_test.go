@@ -3,11 +3,13 @@ package app_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
 )
 
 // What a session may not use is refused at every door, leaves its record there,
@@ -18,23 +20,7 @@ func testHiddenToolIsRefusedAtEveryDoor(t *testing.T, in func(*app.Options)) {
 	r := testApp(t, in)
 	db := r.database()
 	const tool = "CONFLUENCE_GET_SPACES"
-	multi := fmt.Sprintf(`{"tools":[{"tool_slug":%q,"arguments":{}}]}`, tool)
-	doors := []struct {
-		name string
-		door string // of the record
-		try  func(session string) answer
-	}{
-		{"MCP tools/call", "mcp", func(s string) answer { return r.call(s, tool, `{}`) }},
-		{"MCP tools/call, handshake era", "mcp", func(s string) answer {
-			return r.send(http.MethodPost, mcpPath(s), oldBody(tool, `{}`), r.handshake(s)...)
-		}},
-		{"MCP multi-execute", "multi", func(s string) answer { return r.call(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
-		{"REST execute", "rest_session", func(s string) answer { return r.execute(s, tool, `{}`) }},
-		{"REST execute, lower case", "rest_session", func(s string) answer { return r.execute(s, strings.ToLower(tool), `{}`) }},
-		{"REST execute of multi-execute", "multi", func(s string) answer { return r.execute(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
-		{"REST execute_meta", "rest_meta", func(s string) answer { return r.meta(s, tool, `{}`) }},
-		{"REST execute_meta of multi-execute", "multi", func(s string) answer { return r.meta(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
-	}
+	doors := r.doors(tool)
 	hidden := map[string]string{
 		"toolkits disable":  `,"toolkits":{"disable":["confluence"]}`,
 		"tools disable":     `,"tools":{"confluence":{"disable":["` + tool + `"]}}`,
@@ -93,5 +79,92 @@ func testHiddenToolIsRefusedAtEveryDoor(t *testing.T, in func(*app.Options)) {
 				}
 			}
 		})
+	}
+}
+
+// door is a way in which a session's call can come.
+type door struct {
+	name string
+	door string // of the record
+	try  func(session string) answer
+}
+
+// doors are all of them, for one tool without arguments.
+func (r *router) doors(tool string) []door {
+	multi := fmt.Sprintf(`{"tools":[{"tool_slug":%q,"arguments":{}}]}`, tool)
+	return []door{
+		{"MCP tools/call", "mcp", func(s string) answer { return r.call(s, tool, `{}`) }},
+		{"MCP tools/call, handshake era", "mcp", func(s string) answer {
+			return r.send(http.MethodPost, mcpPath(s), oldBody(tool, `{}`), r.handshake(s)...)
+		}},
+		{"MCP multi-execute", "multi", func(s string) answer { return r.call(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+		{"REST execute", "rest_session", func(s string) answer { return r.execute(s, tool, `{}`) }},
+		{"REST execute, lower case", "rest_session", func(s string) answer { return r.execute(s, strings.ToLower(tool), `{}`) }},
+		{"REST execute of multi-execute", "multi", func(s string) answer { return r.execute(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+		{"REST execute_meta", "rest_meta", func(s string) answer { return r.meta(s, tool, `{}`) }},
+		{"REST execute_meta of multi-execute", "multi", func(s string) answer { return r.meta(s, "COMPOSIO_MULTI_EXECUTE_TOOL", multi) }},
+	}
+}
+
+// What an auth config says of its accounts holds at every door, inside sessions
+// and outside: a tool that it does not list, and everything when it is disabled.
+func TestAuthConfigIsEnforcedAtEveryDoor(t *testing.T) {
+	onBoth(t, testAuthConfigIsEnforcedAtEveryDoor)
+}
+
+func testAuthConfigIsEnforcedAtEveryDoor(t *testing.T, in func(*app.Options)) {
+	t.Parallel()
+	r := testApp(t, in)
+	db := r.database()
+	const tool = "CONFLUENCE_GET_SPACES"
+	s := r.session("ann", "")
+	if res := r.execute(s, tool, `{}`).result(t); !res.Successful {
+		t.Fatalf("before: %+v", res)
+	}
+	accounts, _, err := db.ListAccounts(t.Context(), r.ProjectID(), store.AccountFilter{UserIDs: []string{"ann"}}, store.Page{})
+	must(t, err)
+	config := "/api/v3.1/auth_configs/" + accounts[0].AuthConfigID
+	doors := append(r.doors(tool), door{"REST execute outside a session", "rest", func(string) answer {
+		return r.send(http.MethodPost, "/api/v3.1/tools/execute/"+tool, `{"user_id":"ann","arguments":{}}`)
+	}}, door{"REST execute on the account by id alone", "rest", func(string) answer {
+		return r.send(http.MethodPost, "/api/v3.1/tools/execute/"+tool, `{"connected_account_id":"`+accounts[0].ID+`","arguments":{}}`)
+	}})
+	for _, rule := range []struct {
+		name, method, path, body string
+		codes                    []domain.Code
+		account                  string // of the record
+		says                     string
+	}{
+		{"a tool that is not listed", "PATCH", "", `{"tool_access_config":{"tools_available_for_execution":["CONFLUENCE_CREATE_PAGE"]}}`,
+			[]domain.Code{domain.CodeForbidden}, accounts[0].ID, "tools_available_for_execution"},
+		{"the config is disabled", "PATCH", "/DISABLED", "", []domain.Code{domain.CodeForbidden, domain.CodeNoConnection}, "", "is disabled"},
+	} {
+		if a := r.send(rule.method, config+rule.path, rule.body); a.status != http.StatusOK {
+			t.Fatalf("%s: %v", rule.name, a)
+		}
+		for _, d := range doors {
+			a := d.try(s)
+			if !strings.Contains(a.body, rule.says) || strings.Contains(a.body, `"successful":true`) && d.door != "multi" {
+				t.Errorf("%s, %s: %v", rule.name, d.name, a)
+			}
+			list, _, err := db.ListExecutions(t.Context(), r.ProjectID(), store.ExecutionFilter{UserID: "ann", Tool: tool}, store.Page{Limit: 1})
+			must(t, err)
+			e := list[0]
+			if e.Door != d.door || e.Outcome != domain.OutcomeRefused || !slices.Contains(rule.codes, e.ErrorCode) || e.UpstreamCalls != 0 || e.AccountID != rule.account {
+				t.Errorf("%s, %s: record %+v", rule.name, d.name, e)
+			}
+		}
+	}
+	for _, change := range []struct{ path, body string }{
+		{"/ENABLED", ""}, {"", `{"tool_access_config":{"tools_available_for_execution":[]}}`},
+	} {
+		if a := r.send(http.MethodPatch, config+change.path, change.body); a.status != http.StatusOK {
+			t.Fatal(a)
+		}
+	}
+	for _, d := range doors {
+		if a := d.try(s); !strings.Contains(a.body, accounts[0].ID) || strings.Contains(a.body, "is disabled") {
+			t.Errorf("allowed again, %s does not run or echo its account: %v", d.name, a)
+		}
 	}
 }

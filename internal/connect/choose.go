@@ -19,18 +19,40 @@ type Choice struct {
 	Toolkit string
 	Account string   // id, alias or word id; empty = choose
 	Pinned  []string // the session's account ids for this toolkit; the choice is among them
+	// AuthConfig is the session's auth config for this toolkit; the choice is among
+	// its accounts and the pinned ones.
+	AuthConfig string
+	// InSession leaves out accounts of auth configs that sessions must not choose
+	// by themselves.
+	InSession bool
 	// Explicit refuses to choose among several; the error lists them.
 	Explicit bool
 }
 
-// Choose gives the account a call runs on: the named one, else the newest
+// Chosen is an account with the auth config that it is connected by.
+type Chosen struct {
+	domain.ConnectedAccount
+	Config domain.AuthConfig
+}
+
+// Choose is Select without the auth config.
+func (s *Service) Choose(ctx context.Context, c Choice) (*domain.ConnectedAccount, error) {
+	chosen, err := s.Select(ctx, c)
+	if err != nil || chosen == nil {
+		return nil, err
+	}
+	return &chosen.ConnectedAccount, nil
+}
+
+// Select gives the account a call runs on: the named one, else the newest
 // pinned one, else the user's newest active one. It provisions when nothing is
 // there and a provisioner serves the toolkit, and renews a provisioned account
 // that its provisioner says is no longer good. No usable account is
-// CodeNoConnection; a named account of another user, toolkit or project is
+// CodeNoConnection, with a *Missing in its chain that says what a person can do
+// about it; a named account of another user, toolkit or project is
 // CodeNotFound; several where one must be named are CodeInvalid. A toolkit
 // without auth has no account: nil.
-func (s *Service) Choose(ctx context.Context, c Choice) (*domain.ConnectedAccount, error) {
+func (s *Service) Select(ctx context.Context, c Choice) (*Chosen, error) {
 	tk, err := s.opts.Catalog.Toolkit(ctx, c.ProjectID, c.Toolkit)
 	if err != nil {
 		return nil, err
@@ -58,12 +80,13 @@ func (s *Service) Choose(ctx context.Context, c Choice) (*domain.ConnectedAccoun
 	}
 	defer unlock()
 	a, err := s.pick(ctx, c)
+	alone := c.Account == "" && c.AuthConfig == "" && len(c.Pinned) == 0
 	switch {
 	case err == nil && a.Origin != domain.OriginSandbox:
 		return a, nil
 	case err == nil:
 		return s.renew(ctx, p, tk, a)
-	case domain.CodeOf(err) != domain.CodeNoConnection || c.Account != "" || len(c.Pinned) > 0:
+	case domain.CodeOf(err) != domain.CodeNoConnection || !alone:
 		return nil, err
 	}
 	return s.provision(ctx, p, tk, c)
@@ -73,16 +96,56 @@ func (s *Service) Choose(ctx context.Context, c Choice) (*domain.ConnectedAccoun
 func (s *Service) Provisions(toolkitSlug string) bool { return s.provisioners[toolkitSlug] != nil }
 
 // Candidates gives those of accounts that c allows and a call may run on now,
-// in the order given. It reads nothing.
-func (s *Service) Candidates(c Choice, accounts []domain.ConnectedAccount) []domain.ConnectedAccount {
-	var usable []domain.ConnectedAccount
+// in the order given.
+func (s *Service) Candidates(ctx context.Context, c Choice, accounts []domain.ConnectedAccount) ([]Chosen, error) {
+	return s.candidates(ctx, s.opts.Store, c, accounts, len(accounts))
+}
+
+// candidates is Candidates that ends when it has most. It reads each auth config
+// once.
+func (s *Service) candidates(ctx context.Context, configs store.AuthConfigs, c Choice, accounts []domain.ConnectedAccount, most int) ([]Chosen, error) {
+	var usable []Chosen
+	known := map[string]domain.AuthConfig{}
 	for _, a := range accounts {
-		if a.ProjectID == c.ProjectID && a.UserID == c.UserID && a.Toolkit == c.Toolkit &&
-			a.Usable() && !s.orphan(&a) && (len(c.Pinned) == 0 || slices.Contains(c.Pinned, a.ID)) {
-			usable = append(usable, a)
+		if a.ProjectID != c.ProjectID || a.UserID != c.UserID || a.Toolkit != c.Toolkit ||
+			!a.Usable() || s.orphan(&a) || (len(c.Pinned) > 0 && !slices.Contains(c.Pinned, a.ID)) {
+			continue
+		}
+		cfg, there := known[a.AuthConfigID]
+		if !there {
+			var err error
+			if cfg, err = configs.AuthConfig(ctx, a.ProjectID, a.AuthConfigID); err != nil {
+				return nil, err
+			}
+			known[cfg.ID] = cfg
+		}
+		if c.bars(&cfg) == nil {
+			if usable = append(usable, Chosen{ConnectedAccount: a, Config: cfg}); len(usable) == most {
+				break
+			}
 		}
 	}
-	return usable
+	return usable, nil
+}
+
+// bars gives nil when accounts of the config may be used, else the reason. A
+// session's pins are the project's own word, and weigh more than what the config
+// says of sessions.
+func (c *Choice) bars(cfg *domain.AuthConfig) *domain.Error {
+	switch {
+	case cfg.Disabled:
+		return domain.Errorf(domain.CodeNoConnection, "auth config %s is disabled, and so are all accounts that are connected by it", cfg.ID).
+			WithFix("The project must enable the auth config again; until then use an account of another one.")
+	case len(c.Pinned) > 0:
+		return nil
+	case c.AuthConfig != "" && cfg.ID != c.AuthConfig:
+		return domain.Errorf(domain.CodeForbidden, "it is connected by auth config %s, and this session uses %s (auth_configs.%s)", cfg.ID, c.AuthConfig, c.Toolkit).
+			WithFix("Use an account of that auth config, or change the session.")
+	case c.InSession && c.AuthConfig == "" && cfg.RouterOff:
+		return domain.Errorf(domain.CodeForbidden, "it is connected by auth config %s, which is not enabled for sessions", cfg.ID).
+			WithFix("Name the auth config in the session's auth_configs, or set is_enabled_for_tool_router.")
+	}
+	return nil
 }
 
 // orphan says whether a provisioned account has nobody left who serves it.
@@ -94,28 +157,31 @@ func (s *Service) orphan(a *domain.ConnectedAccount) bool {
 const mostActive = 50
 
 // pick chooses among what the store has.
-func (s *Service) pick(ctx context.Context, c Choice) (*domain.ConnectedAccount, error) {
+func (s *Service) pick(ctx context.Context, c Choice) (*Chosen, error) {
 	active, err := s.opts.Store.ActiveAccounts(ctx, c.ProjectID, c.UserID, c.Toolkit)
-	if err == nil && len(active) >= mostActive && (c.Account != "" || len(c.Pinned) > 0) {
+	if err == nil && len(active) >= mostActive && (c.Account != "" || c.AuthConfig != "" || len(c.Pinned) > 0) {
 		active, err = s.chosen(ctx, c) // these are the newest; what is wanted may be older
 	}
 	if err != nil {
 		return nil, err
 	}
-	usable := s.Candidates(c, active)
+	most := 1 // the newest, which is on the path of every call
+	if c.Explicit || c.Account != "" {
+		most = len(active)
+	}
+	usable, err := s.candidates(ctx, s.opts.Store, c, active, most)
+	if err != nil {
+		return nil, err
+	}
 	if c.Account != "" {
-		if i := slices.IndexFunc(usable, func(a domain.ConnectedAccount) bool { return answersTo(&a, c.Account) }); i >= 0 {
+		if i := slices.IndexFunc(usable, func(a Chosen) bool { return answersTo(&a.ConnectedAccount, c.Account) }); i >= 0 {
 			return &usable[i], nil
 		}
 		return nil, s.whyNot(ctx, c)
 	}
 	switch {
-	case len(usable) == 0 && len(c.Pinned) > 0:
-		return nil, domain.Errorf(domain.CodeNoConnection,
-			"No active connected account found for toolkit: %s among the accounts that this session is pinned to", c.Toolkit).
-			WithFix("Connect the pinned account again, or change connected_accounts.%s of the session.", c.Toolkit)
 	case len(usable) == 0:
-		return nil, NoConnection(c.Toolkit)
+		return nil, s.whyNone(ctx, c)
 	case len(usable) > 1 && c.Explicit:
 		return nil, domain.Invalid("account", "the user has %d accounts of toolkit %s, so the call must say which to use: %s",
 			len(usable), c.Toolkit, listed(usable)).
@@ -131,6 +197,9 @@ func (s *Service) chosen(ctx context.Context, c Choice) ([]domain.ConnectedAccou
 		UserIDs: []string{c.UserID}, Toolkits: []string{c.Toolkit}, IDs: c.Pinned,
 		Statuses: []domain.AccountStatus{domain.AccountActive},
 	}
+	if c.AuthConfig != "" && len(c.Pinned) == 0 {
+		f.AuthConfigIDs = []string{c.AuthConfig}
+	}
 	if len(f.IDs) == 0 && domain.HasPrefix(c.Account, domain.PrefixAccount) {
 		f.IDs = []string{c.Account}
 	}
@@ -138,18 +207,12 @@ func (s *Service) chosen(ctx context.Context, c Choice) ([]domain.ConnectedAccou
 	return list, err
 }
 
-// NoConnection is the error of a user without a usable account.
-func NoConnection(toolkitSlug string) *domain.Error {
-	return domain.Errorf(domain.CodeNoConnection, "No active connected account found for toolkit: %s", toolkitSlug).
-		WithFix("Connect one: call COMPOSIO_MANAGE_CONNECTIONS with toolkits [%q], or make a connect link, and open its address.", toolkitSlug)
-}
-
 func answersTo(a *domain.ConnectedAccount, name string) bool {
 	return a.ID == name || (a.Alias != "" && a.Alias == name) || (a.WordID != "" && a.WordID == name)
 }
 
 // listed names accounts for a person or model to choose from.
-func listed(accounts []domain.ConnectedAccount) string {
+func listed(accounts []Chosen) string {
 	var b strings.Builder
 	for i := range accounts[:min(10, len(accounts))] {
 		a := &accounts[i]
@@ -167,32 +230,6 @@ func listed(accounts []domain.ConnectedAccount) string {
 		}
 	}
 	return b.String()
-}
-
-// whyNot explains why the named account is not usable, without telling anything
-// of other users' accounts.
-func (s *Service) whyNot(ctx context.Context, c Choice) error {
-	a, err := s.named(ctx, c)
-	if err != nil {
-		return err
-	}
-	if a == nil {
-		return domain.Errorf(domain.CodeNotFound, "this user has no connected account %q of toolkit %s", clip(c.Account), c.Toolkit).
-			WithFix("Give the id, alias or name of one of the user's accounts, or none to use the newest.")
-	}
-	if len(c.Pinned) > 0 && !slices.Contains(c.Pinned, a.ID) {
-		return domain.Errorf(domain.CodeForbidden, "account %q is not among the accounts that this session is pinned to (connected_accounts.%s)", clip(c.Account), c.Toolkit).
-			WithFix("Use a pinned account, or change the session.")
-	}
-	state := string(a.Status)
-	switch {
-	case a.Disabled:
-		state = "disabled"
-	case s.orphan(a):
-		state = "of the sandbox, which is not running"
-	}
-	return domain.Errorf(domain.CodeNoConnection, "No active connected account found for toolkit: %s: account %q is %s", c.Toolkit, clip(c.Account), state).
-		WithFix("Connect it again, or use another account.")
 }
 
 // named finds the user's account of the toolkit by any of its names, or nil.

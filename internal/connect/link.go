@@ -23,6 +23,8 @@ type Start struct {
 	AuthConfigID string // empty: the project's, else one made automatically
 	Alias        string
 	CallbackURL  string
+	// Fields are public values that are known already; the page shows them.
+	Fields map[string]string
 }
 
 // Initiated is an account that waits for its user.
@@ -36,6 +38,9 @@ type Initiated struct {
 func (s *Service) Initiate(ctx context.Context, in Start) (*Initiated, error) {
 	tk, cfg, err := s.resolve(ctx, &in)
 	if err != nil {
+		return nil, err
+	}
+	if in.Fields, err = known(authOf(tk, cfg.Scheme), in.Fields); err != nil {
 		return nil, err
 	}
 	if err := s.mayWait(ctx, in, tk); err != nil {
@@ -122,12 +127,9 @@ func checkStart(in *Start) error {
 	if in.Toolkit == "" && in.AuthConfigID == "" {
 		return domain.Invalid("toolkit", "a toolkit or an auth_config_id is required: it says what to connect")
 	}
-	in.Alias = strings.TrimSpace(in.Alias)
-	if len(in.Alias) > 64 || strings.IndexFunc(in.Alias, unicode.IsControl) >= 0 {
-		return domain.Invalid("alias", "alias: expected at most 64 bytes of plain text")
-	}
-	if domain.HasPrefix(in.Alias, domain.PrefixAccount) {
-		return domain.Invalid("alias", "alias must not begin with %q: that is how ids of accounts begin", domain.PrefixAccount)
+	var err error
+	if in.Alias, err = cleanAlias(in.Alias); err != nil {
+		return err
 	}
 	return CheckCallbackURL("callback_url", in.CallbackURL)
 }
@@ -169,7 +171,7 @@ func (s *Service) newAccount(in Start, tk *toolkit.Toolkit, cfg *domain.AuthConf
 	return domain.ConnectedAccount{
 		ID: domain.NewID(domain.PrefixAccount), ProjectID: in.ProjectID, UserID: in.UserID,
 		Toolkit: tk.Slug, AuthConfigID: cfg.ID, Scheme: cfg.Scheme, Origin: cfg.Origin,
-		Alias: in.Alias, Status: domain.AccountInitiated, CreatedAt: now, UpdatedAt: now,
+		Alias: in.Alias, Status: domain.AccountInitiated, Fields: in.Fields, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
@@ -208,9 +210,7 @@ func (s *Service) insert(ctx context.Context, a *domain.ConnectedAccount, cfg *d
 			continue
 		}
 		if holder != nil {
-			e := domain.Errorf(domain.CodeConflict, "the user already has an account called %q", clip(a.Alias)).WithFix("Choose another alias.")
-			e.Field = "alias"
-			return e
+			return aliasTaken(a.Alias)
 		}
 	}
 	return err
@@ -227,7 +227,7 @@ func (s *Service) aliasHolder(ctx context.Context, a *domain.ConnectedAccount) (
 
 // lapsed says whether a is a connection that ran out before anybody made it.
 func (s *Service) lapsed(a *domain.ConnectedAccount) bool {
-	return s.shown(a).Status == domain.AccountExpired && len(a.Fields) == 0 && len(a.Identity) == 0
+	return s.shown(a).Status == domain.AccountExpired && !wasConnected(a)
 }
 
 // freeAlias takes the alias from a connection that nobody will finish any more:
@@ -300,8 +300,11 @@ func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, 
 		}
 		return nil, err
 	}
-	if a.Status == domain.AccountRevoked && !link.CreatedAt.After(a.UpdatedAt) {
+	switch {
+	case a.Status == domain.AccountRevoked && !link.CreatedAt.After(a.UpdatedAt):
 		return nil, badLink("This link is not valid any more: the connection was ended.").WithCause(ErrSpent)
+	case a.UpdatedAt.After(link.CreatedAt) && a.Usable():
+		return nil, badLink("This link is not valid any more: the account was connected meanwhile.").WithCause(ErrSpent)
 	}
 	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
 	if err != nil {

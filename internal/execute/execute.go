@@ -188,10 +188,10 @@ func (a *Answer) Object() json.RawMessage {
 }
 
 // Envelope gives the answer as the wire's JSON object: data, error, log_id,
-// successful.
+// successful, and the account that the tool ran on.
 func (a *Answer) Envelope() json.RawMessage {
 	data := a.Object()
-	buf := make([]byte, 0, len(data)+len(a.Error)+len(a.LogID)+64)
+	buf := make([]byte, 0, len(data)+len(a.Error)+len(a.LogID)+len(a.AccountID)+96)
 	buf = append(buf, `{"data":`...)
 	buf = append(buf, data...)
 	buf = append(buf, `,"error":`...)
@@ -202,6 +202,10 @@ func (a *Answer) Envelope() json.RawMessage {
 	}
 	buf = append(buf, `,"log_id":`...)
 	buf = appendString(buf, a.LogID)
+	if a.AccountID != "" {
+		buf = append(buf, `,"connected_account_id":`...)
+		buf = appendString(buf, a.AccountID)
+	}
 	if a.Successful {
 		return append(buf, `,"successful":true}`...)
 	}
@@ -258,6 +262,12 @@ func LogID(err error) string {
 		return r.logID
 	}
 	return ""
+}
+
+// Reword gives the refused call's error err in other words, with the log id of
+// its record, which stays as it is.
+func Reword(err error, words *domain.Error) error {
+	return &refusal{err: words, logID: LogID(err)}
 }
 
 // refusal is an error with the id of its record.

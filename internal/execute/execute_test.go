@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(answer.Envelope()); got != `{"data":{"email":"ann@x.test"},"error":null,"log_id":"`+answer.LogID+`","successful":true}` {
+	if got := string(answer.Envelope()); got != `{"data":{"email":"ann@x.test"},"error":null,"log_id":"`+answer.LogID+`","connected_account_id":"`+a.ID+`","successful":true}` {
 		t.Errorf("envelope %s", got)
 	}
 	rec := f.last(t, answer.LogID)

@@ -204,7 +204,7 @@ func (r *run) validate(t *toolkit.Tool) (json.RawMessage, error) {
 	return nil, e
 }
 
-// account picks whose account the call runs on.
+// account picks whose account the call runs on. It must be one on which the project lets the tool run.
 func (r *run) account(ctx context.Context, t *catalog.Tool) (*domain.ConnectedAccount, error) {
 	if t.Toolkit.NoAuth() {
 		return nil, nil
@@ -214,15 +214,18 @@ func (r *run) account(ctx context.Context, t *catalog.Tool) (*domain.ConnectedAc
 	}
 	if r.req.Session != nil {
 		cfg := &r.req.Session.Config
-		c.Pinned = cfg.ConnectedAccounts[t.Toolkit.Slug]
+		c.Pinned, c.AuthConfig, c.InSession = cfg.ConnectedAccounts[t.Toolkit.Slug], cfg.AuthConfigs[t.Toolkit.Slug], true
 		c.Explicit = cfg.MultiAccount.Enable && cfg.MultiAccount.RequireExplicit
 	}
-	a, err := r.s.opts.Connect.Choose(ctx, c)
+	a, err := r.s.opts.Connect.Select(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	r.record.AccountID, r.record.UserID = a.ID, a.UserID
-	return a, nil
+	if err := policy.Config(t, &a.Config, &a.ConnectedAccount); err != nil {
+		return nil, err
+	}
+	return &a.ConnectedAccount, nil
 }
 
 // interact gives the call what it may do with its caller.

@@ -23,6 +23,9 @@ type callResult struct {
 	RequestState      string              `json:"requestState,omitempty"`
 }
 
+// metaAccount names the account that a tool ran on in the _meta of its result.
+const metaAccount = "sluice.run/connected_account_id"
+
 func newResult(modern bool) *callResult {
 	r := &callResult{}
 	if modern {
@@ -35,6 +38,9 @@ func newResult(modern bool) *callResult {
 // execute lets only those questions come here that the client can show.
 func result(ans *execute.Answer, modern bool) *callResult {
 	r := newResult(modern)
+	if ans.AccountID != "" {
+		r.Meta = mcp.Meta{metaAccount: ans.AccountID}
+	}
 	switch {
 	case ans.Ask != nil:
 		r.ResultType = "input_required"

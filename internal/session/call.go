@@ -53,7 +53,11 @@ func (s *Service) Call(ctx context.Context, h *Handle, c Call) (*execute.Answer,
 			WithFix("Call it through the SDK that defined it.")
 		return nil, s.opts.Execute.Refuse(ctx, req, err)
 	}
-	return s.opts.Execute.Run(ctx, req)
+	answer, err := s.opts.Execute.Run(ctx, req)
+	if err != nil {
+		return nil, (&offers{s: s, h: h}).offer(ctx, err)
+	}
+	return answer, nil
 }
 
 func (s *Service) request(h *Handle, c Call) execute.Request {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -108,7 +109,14 @@ func (s *Service) manageOne(ctx context.Context, h *Handle, slug string, again b
 		return r, nil
 	}
 	r.Status, r.HasActive = "failed", st.Account != nil
-	in, address, err := s.Link(ctx, h, st.Toolkit.Slug, "", "")
+	missing := connect.Missing{Toolkit: st.Toolkit.Slug}
+	if !again { // what has expired is connected again, and keeps its id
+		var err error
+		if missing, err = s.opts.Connect.Missing(ctx, s.choice(h, st.Toolkit.Slug)); err != nil {
+			return manageResult{}, err
+		}
+	}
+	in, address, err := s.mend(ctx, h, missing, false)
 	if err != nil {
 		if code := domain.CodeOf(err); code == domain.CodeInternal || code == domain.CodeCanceled {
 			return manageResult{}, err
@@ -120,7 +128,7 @@ func (s *Service) manageOne(ctx context.Context, h *Handle, slug string, again b
 		r.ErrorMessage = "This server does not know the address that users reach it by, so it has no link to give. Tell the operator to set its public URL."
 		return r, nil
 	}
-	r.Status, r.RedirectURL, r.WasReinitiate = "initiated", address, again && st.Account != nil
+	r.Status, r.RedirectURL, r.WasReinitiate = "initiated", address, (again && st.Account != nil) || missing.AccountID != ""
 	r.AuthConfigID, r.AccountID, r.CreatedAt = in.Account.AuthConfigID, in.Account.ID, stamp(in.Account.CreatedAt)
 	r.Instruction = fmt.Sprintf("Show the user this Markdown link and wait until they have connected: [Connect %s](%s). It works once, until %s.",
 		st.Toolkit.Name, address, stamp(in.ExpiresAt))

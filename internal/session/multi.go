@@ -55,6 +55,7 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 		mu   sync.Mutex // progress only grows
 		done float64
 	)
+	links := &offers{s: s, h: h}
 	for range min(maxParallel, len(in.Tools)) {
 		wg.Go(func() {
 			for {
@@ -62,7 +63,7 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 				if i >= len(in.Tools) {
 					return
 				}
-				out.Results[i] = s.one(ctx, h, c, i, in.Tools[i])
+				out.Results[i] = s.one(ctx, links, c, i, in.Tools[i])
 				mu.Lock()
 				done++
 				call.Progress(done, float64(len(in.Tools)), in.Tools[i].ToolSlug)
@@ -85,7 +86,7 @@ func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, c
 
 // one runs one item. Every item is tried even after the caller has gone, so
 // that each leaves its record; execute refuses it then.
-func (s *Service) one(ctx context.Context, h *Handle, c Call, index int, item multiItem) (res multiResult) {
+func (s *Service) one(ctx context.Context, links *offers, c Call, index int, item multiItem) (res multiResult) {
 	res = multiResult{ToolSlug: item.ToolSlug, Index: index}
 	defer func() { // execute catches what a tool does; this is a goroutine of ours
 		if p := recover(); p != nil {
@@ -96,14 +97,14 @@ func (s *Service) one(ctx context.Context, h *Handle, c Call, index int, item mu
 	if account == "" {
 		account = c.Account
 	}
-	req := s.request(h, Call{
+	req := s.request(links.h, Call{
 		Tool: item.ToolSlug, Arguments: item.Arguments, Account: account,
 		Door: execute.DoorMulti, RequestID: c.RequestID,
 	})
 	req.Interact.Header = c.Interact.Header
 	answer, err := s.runOne(ctx, req)
 	if err != nil {
-		res.Error = refusalText(err)
+		res.Error = refusalText(links.offer(ctx, err))
 		return res
 	}
 	res.Response, res.successful = answer.Envelope(), answer.Successful

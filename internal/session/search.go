@@ -285,10 +285,10 @@ func (s *Service) statusOf(h *Handle, st *ToolkitState) connectionStatus {
 		}
 		c.UserInfo, c.AccountType = st.Account.Identity, "PRIVATE"
 		c.Message = "Connection is active and ready to use."
-		if n := len(s.opts.Connect.Candidates(s.choice(h, st.Toolkit.Slug), st.All)); n > 1 {
+		if n := len(st.Usable); n > 1 {
 			c.Message = fmt.Sprintf("The user has %d active accounts; without account the newest is used.", n)
 			if m := h.Config.MultiAccount; m.Enable && m.RequireExplicit {
-				c.Message = fmt.Sprintf("The user has %d active accounts: say which with account: %s.", n, accountNames(s, h, st))
+				c.Message = fmt.Sprintf("The user has %d active accounts: say which with account: %s.", n, accountNames(st.Usable))
 			}
 		}
 	default:
@@ -297,9 +297,9 @@ func (s *Service) statusOf(h *Handle, st *ToolkitState) connectionStatus {
 	return c
 }
 
-func accountNames(s *Service, h *Handle, st *ToolkitState) string {
+func accountNames(accounts []domain.ConnectedAccount) string {
 	var names []string
-	for _, a := range s.opts.Connect.Candidates(s.choice(h, st.Toolkit.Slug), st.All) {
+	for _, a := range accounts {
 		name := a.ID
 		if email := a.Identity["email"]; email != "" {
 			name += " (" + email + ")"

@@ -17,7 +17,8 @@ const maxListed = 1000
 type ToolkitState struct {
 	Toolkit *toolkit.Toolkit
 	Enabled bool
-	Account *domain.ConnectedAccount // the one a call would use; nil when none
+	Account *domain.ConnectedAccount  // the one a call would use; nil when none
+	Usable  []domain.ConnectedAccount // what a call could use, the newest first
 	All     []domain.ConnectedAccount
 }
 
@@ -74,14 +75,22 @@ func (s *Service) states(ctx context.Context, h *Handle, toolkits []*toolkit.Too
 	for _, tk := range toolkits {
 		st := ToolkitState{Toolkit: tk, Enabled: h.Rules.Toolkit(tk.Slug), All: byToolkit[tk.Slug]}
 		choice := s.choice(h, tk.Slug)
-		if usable := s.opts.Connect.Candidates(choice, st.All); len(usable) > 0 {
-			st.Account = &usable[0]
-		} else if !tk.NoAuth() && len(choice.Pinned) == 0 && s.opts.Connect.Provisions(tk.Slug) {
+		usable, err := s.opts.Connect.Candidates(ctx, choice, st.All)
+		if err != nil {
+			return nil, err
+		}
+		for i := range usable {
+			st.Usable = append(st.Usable, usable[i].ConnectedAccount)
+		}
+		if len(usable) > 0 {
+			st.Account = &st.Usable[0]
+		} else if !tk.NoAuth() && len(choice.Pinned) == 0 && choice.AuthConfig == "" && s.opts.Connect.Provisions(tk.Slug) {
 			a, err := s.opts.Connect.Choose(ctx, choice)
-			if err != nil && domain.CodeOf(err) != domain.CodeNoConnection {
+			if code := domain.CodeOf(err); err != nil && code != domain.CodeNoConnection && code != domain.CodeForbidden {
 				return nil, err
 			}
-			if a != nil {
+			if err == nil && a != nil {
+				st.Usable = []domain.ConnectedAccount{*a}
 				st.Account, st.All = a, append([]domain.ConnectedAccount{*a}, st.All...)
 			}
 		}
@@ -93,7 +102,7 @@ func (s *Service) states(ctx context.Context, h *Handle, toolkits []*toolkit.Too
 func (s *Service) choice(h *Handle, toolkitSlug string) connect.Choice {
 	return connect.Choice{
 		ProjectID: h.ProjectID, UserID: h.UserID, Toolkit: toolkitSlug,
-		Pinned: h.Config.ConnectedAccounts[toolkitSlug],
+		Pinned: h.Config.ConnectedAccounts[toolkitSlug], AuthConfig: h.Config.AuthConfigs[toolkitSlug], InSession: true,
 	}
 }
 
