@@ -113,7 +113,6 @@ func TestAuthConfigIsEnforcedAtEveryDoor(t *testing.T) {
 }
 
 func testAuthConfigIsEnforcedAtEveryDoor(t *testing.T, in func(*app.Options)) {
-	t.Parallel()
 	r := testApp(t, in)
 	db := r.database()
 	const tool = "CONFLUENCE_GET_SPACES"
