@@ -346,7 +346,8 @@ func (s *server) linkAccount(ctx context.Context, in *linkAccountIn) (linkAccoun
 }
 
 type deletedAccount struct {
-	Success bool `json:"success"`
+	Success bool   `json:"success"`
+	Note    string `json:"note,omitempty" doc:"What is left to do at the provider"`
 }
 
 func (s *server) deleteAccount(ctx context.Context, in *deleteIn) (deletedAccount, error) {
@@ -354,8 +355,9 @@ func (s *server) deleteAccount(ctx context.Context, in *deleteIn) (deletedAccoun
 	if err != nil {
 		return deletedAccount{}, err
 	}
-	if err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID, revoke != nil && *revoke); err != nil {
+	note, err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID, revoke != nil && *revoke)
+	if err != nil {
 		return deletedAccount{}, err
 	}
-	return deletedAccount{Success: true}, nil
+	return deletedAccount{Success: true, Note: note}, nil
 }

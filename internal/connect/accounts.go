@@ -242,21 +242,18 @@ func (s *Service) Validate(ctx context.Context, projectID, id string) (*domain.C
 }
 
 // Delete removes an account and its secrets. With revoke its grant is ended at
-// the provider before, where the provider can; when that fails, the account
-// stays.
-func (s *Service) Delete(ctx context.Context, projectID, id string, revoke bool) error {
+// the provider before; what is left to do there is said, and no error.
+func (s *Service) Delete(ctx context.Context, projectID, id string, revoke bool) (note string, err error) {
 	if revoke {
-		if err := s.revokeFirst(ctx, projectID, id); err != nil {
-			return err
+		if note, err = s.revokeFirst(ctx, projectID, id); err != nil {
+			return "", err
 		}
 	}
-	return notFoundOrNil(s.opts.Store.DeleteAccount(ctx, projectID, id), id)
+	return note, notFoundOrNil(s.opts.Store.DeleteAccount(ctx, projectID, id), id)
 }
 
 // DeleteAuthConfig removes an auth config with its secrets and its accounts.
-// With revoke the accounts' grants are ended at the provider before, where it
-// can; when that fails, config and remaining accounts stay, and it can be
-// repeated.
+// With revoke the accounts' grants are ended at the provider before.
 func (s *Service) DeleteAuthConfig(ctx context.Context, projectID, id string, revoke bool) error {
 	if _, err := s.AuthConfig(ctx, projectID, id); err != nil {
 		return err
@@ -269,7 +266,7 @@ func (s *Service) DeleteAuthConfig(ctx context.Context, projectID, id string, re
 				return err
 			}
 			for i := range list {
-				if err := s.revokeFirst(ctx, projectID, list[i].ID); err != nil {
+				if _, err := s.revokeFirst(ctx, projectID, list[i].ID); err != nil && domain.CodeOf(err) != domain.CodeNotFound {
 					return err
 				}
 			}
@@ -347,11 +344,15 @@ func (s *Service) expire(ctx context.Context, projectID string, f store.AccountF
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// revokeFirst ends an account's grant before it is deleted. That its scheme or
-// provider has nothing to revoke, or that nothing is left, is no error.
-func (s *Service) revokeFirst(ctx context.Context, projectID, id string) error {
-	if _, err := s.Account(ctx, projectID, id); err != nil {
-		return err
+// revokeFirst ends an account's grant before it is deleted. That nothing is left
+// to revoke is no error.
+func (s *Service) revokeFirst(ctx context.Context, projectID, id string) (note string, err error) {
+	out, err := s.Revoke(ctx, projectID, id)
+	if domain.CodeOf(err) == domain.CodeConflict {
+		return "", nil
 	}
-	return nil
+	if err != nil {
+		return "", err
+	}
+	return out.Note, nil
 }

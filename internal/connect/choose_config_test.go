@@ -99,7 +99,7 @@ func TestWhyNothingIsUsable(t *testing.T) {
 			}
 		}, "is disabled, and so are all accounts", false, true},
 		"deleted": {func(t *testing.T, w *connecttest.World, a *domain.ConnectedAccount) {
-			if err := w.Connect.Delete(t.Context(), a.ProjectID, a.ID, false); err != nil {
+			if _, err := w.Connect.Delete(t.Context(), a.ProjectID, a.ID, false); err != nil {
 				t.Fatal(err)
 			}
 			a.ID = ""

@@ -160,10 +160,10 @@ func TestSecretsAreSealed(t *testing.T) {
 	if got.Identity["email"] != "ann@x.test" || got.Status != domain.AccountActive {
 		t.Errorf("account %+v", got)
 	}
-	if err := w.Connect.Delete(t.Context(), connecttest.Other, a.ID, false); code(err) != domain.CodeNotFound {
+	if _, err := w.Connect.Delete(t.Context(), connecttest.Other, a.ID, false); code(err) != domain.CodeNotFound {
 		t.Errorf("another project may delete: %v", err)
 	}
-	if err := w.Connect.Delete(t.Context(), connecttest.Project, a.ID, false); err != nil {
+	if _, err := w.Connect.Delete(t.Context(), connecttest.Project, a.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	stored, err = w.DB.Secrets(t.Context(), connecttest.Project, a.ID)

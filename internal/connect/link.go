@@ -227,7 +227,7 @@ func (s *Service) aliasHolder(ctx context.Context, a *domain.ConnectedAccount) (
 
 // lapsed says whether a is a connection that ran out before anybody made it.
 func (s *Service) lapsed(a *domain.ConnectedAccount) bool {
-	return s.shown(a).Status == domain.AccountExpired && !wasConnected(a)
+	return s.shown(a).Status == domain.AccountExpired && fresh(a)
 }
 
 // freeAlias takes the alias from a connection that nobody will finish any more:

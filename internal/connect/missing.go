@@ -56,7 +56,7 @@ func (s *Service) whyNone(ctx context.Context, c Choice) error {
 	var first *domain.Error
 	for i := range list {
 		a := s.shown(&list[i])
-		if s.orphan(a) || !wasConnected(a) {
+		if s.orphan(a) || fresh(a) {
 			continue
 		}
 		cfg, err := s.opts.Store.AuthConfig(ctx, a.ProjectID, a.AuthConfigID)

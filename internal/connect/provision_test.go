@@ -185,7 +185,7 @@ func TestRealAccountGoesBeforeTheSandbox(t *testing.T) {
 	}
 	// Without the sandbox its account is passed over, even when it is named.
 	without := w.NewConnect()
-	if err := w.Connect.Delete(t.Context(), connecttest.Project, realOne.ID, false); err != nil {
+	if _, err := w.Connect.Delete(t.Context(), connecttest.Project, realOne.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := without.Choose(t.Context(), c); code(err) != domain.CodeNoConnection {

@@ -86,11 +86,6 @@ func (s *Service) InitiateAgain(ctx context.Context, in Start) (*Initiated, erro
 // enoughTime is what a person needs at least who is sent to a link.
 const enoughTime = 3 * time.Minute
 
-// wasConnected says whether the account has ever had credentials.
-func wasConnected(a *domain.ConnectedAccount) bool {
-	return len(a.Identity) > 0 || a.Generation > 0 || a.Status == domain.AccountActive
-}
-
 // known judges public values that are given before a user has seen the page.
 func known(auth *toolkit.Auth, values map[string]string) (map[string]string, error) {
 	out := map[string]string{}
