@@ -304,7 +304,7 @@ func (a *App) setupServer(r rooms) error {
 		Hosts: publicHosts(cfg.PublicURL),
 	})
 	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
-	pages := ui.New(ui.Options{Connect: r.conn, Logger: a.log})
+	pages := ui.New(ui.Options{Connect: r.conn, Origin: a.origin, Logger: a.log})
 	a.server = &http.Server{
 		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log)),
 		ReadHeaderTimeout: a.opts.Times.Header,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/api"
 	"github.com/sluice-run/sluice/internal/mcpserver"
+	"github.com/sluice-run/sluice/internal/ui"
 )
 
 // front gives each request to its door. It routes by hand because a ServeMux
@@ -23,11 +24,13 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
 	doors := map[string]http.Handler{
-		mcpserver.Path:  a.observed(mcpserver.Path, slog.LevelInfo, mcp),
-		"/link/{token}": a.observed("/link/{token}", slog.LevelInfo, pages),
-		api.BlobPath:    a.observed(api.BlobPath, slog.LevelInfo, blobs),
-		"/healthz":      a.observed("/healthz", slog.LevelDebug, health),
-		"/readyz":       a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
+		mcpserver.Path:   a.observed(mcpserver.Path, slog.LevelInfo, mcp),
+		ui.RouteLink:     a.observed(ui.RouteLink, slog.LevelInfo, pages),
+		ui.RouteCallback: a.observed(ui.RouteCallback, slog.LevelInfo, pages),
+		ui.RouteFinish:   a.observed(ui.RouteFinish, slog.LevelInfo, pages),
+		api.BlobPath:     a.observed(api.BlobPath, slog.LevelInfo, blobs),
+		"/healthz":       a.observed("/healthz", slog.LevelDebug, health),
+		"/readyz":        a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
 	}
 	if a.opts.Config.Metrics {
 		doors["/metrics"] = a.observed("/metrics", slog.LevelDebug, a.tel.Metrics.Handler())
@@ -38,8 +41,8 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 		switch {
 		case strings.HasPrefix(path, "/tool_router/"):
 			path = mcpserver.Path
-		case strings.HasPrefix(path, "/link/"):
-			path = "/link/{token}"
+		case ui.Serves(path) != "":
+			path = ui.Serves(path)
 		case strings.HasPrefix(path, "/files/"):
 			path = api.BlobPath
 		}

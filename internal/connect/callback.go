@@ -246,19 +246,20 @@ func (s *Service) Finish(ctx context.Context, flowID, browser, siteID string) (*
 }
 
 // DepartAgain asks the provider once more, on the same link.
-func (s *Service) DepartAgain(ctx context.Context, flowID, browser string) (*Departure, error) {
+func (s *Service) DepartAgain(ctx context.Context, flowID, browser string) (*Form, *Departure, error) {
 	flow, err := s.flow(ctx, flowID, browser)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !s.now().Before(flow.ExpiresAt) {
-		return nil, spentFlow("This sign-in took too long.")
+		return nil, nil, spentFlow("This sign-in took too long.")
 	}
 	form, err := s.formOfFlow(ctx, flow)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.depart(ctx, form, flow.RedirectURI)
+	d, err := s.depart(ctx, form, flow.RedirectURI)
+	return form, d, err
 }
 
 // resume finds a walk that came back and waits for the person.

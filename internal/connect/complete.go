@@ -29,9 +29,15 @@ func (s *Service) Complete(ctx context.Context, token string, values map[string]
 		return nil, "", err
 	}
 	a := form.Account
+	if form.Leaves() {
+		return nil, "", domain.Errorf(domain.CodeUnsupported, "%s is connected on its own page", form.Toolkit.Name)
+	}
 	sealed, err := s.prove(ctx, form.Toolkit, &form.Auth, &a, values)
 	if err != nil {
 		return nil, "", err
+	}
+	if was := form.Account.Identity["id"]; was != "" && a.Identity["id"] != was {
+		return nil, "", anotherPerson(form, a.Identity)
 	}
 	if err := s.activate(ctx, form, &a, sealed); err != nil {
 		return nil, "", err

@@ -2,8 +2,6 @@ package ui
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/subtle"
 	"embed"
 	"errors"
 	"html/template"
@@ -11,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +23,11 @@ var files embed.FS
 // Options configures the pages. Connect is required.
 type Options struct {
 	Connect *connect.Service
-	Logger  *slog.Logger // discarded when nil
+	// Origin gives the router's own address as the browser of a request knows it,
+	// https://host: providers send browsers back below it. The request's Host
+	// over http when nil.
+	Origin func(*http.Request) string
+	Logger *slog.Logger // discarded when nil
 	// MaxChecks bounds the submitted forms that are checked at a time, each with
 	// a call to the application; 16 when 0.
 	MaxChecks int
@@ -40,17 +41,18 @@ const (
 
 type pages struct {
 	connect *connect.Service
+	origin  func(*http.Request) string
 	log     *slog.Logger
 	html    *template.Template
-	style   template.CSS
-	styleIs string // CSP source of the style
+	style   string // without a project's colour
 	slots   chan struct{}
 
 	mu    sync.Mutex
 	users map[[2]string]int // checks in progress by project and user
 }
 
-// New gives the handler of /link/{token}.
+// New gives the handler of connect links, /link/{token}, and of what a browser
+// meets on its way to a provider and back: see [Serves].
 func New(opts Options) http.Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -58,9 +60,11 @@ func New(opts Options) http.Handler {
 	if opts.MaxChecks <= 0 {
 		opts.MaxChecks = 16
 	}
-	style, hash := styleSheet()
+	if opts.Origin == nil {
+		opts.Origin = func(r *http.Request) string { return "http://" + r.Host }
+	}
 	p := &pages{
-		connect: opts.Connect, log: opts.Logger, style: style, styleIs: hash,
+		connect: opts.Connect, origin: opts.Origin, log: opts.Logger, style: styleSheet(),
 		html:  template.Must(template.ParseFS(files, "pages/*.html")),
 		slots: make(chan struct{}, opts.MaxChecks), users: map[[2]string]int{},
 	}
@@ -70,7 +74,15 @@ func New(opts Options) http.Handler {
 // route takes the token from the path by hand: a ServeMux would redirect what
 // it finds untidy.
 func (p *pages) route(w http.ResponseWriter, r *http.Request) {
-	p.guard(w, "")
+	p.guard(w, "", connect.Branding{})
+	switch Serves(r.URL.Path) {
+	case RouteCallback:
+		p.arrive(w, r)
+		return
+	case RouteFinish:
+		p.finishRoute(w, r)
+		return
+	}
 	token, ok := strings.CutPrefix(r.URL.Path, "/link/")
 	token = strings.TrimSuffix(token, "/")
 	switch {
@@ -81,33 +93,14 @@ func (p *pages) route(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		p.submit(w, r, token)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		p.notice(w, http.StatusMethodNotAllowed, "This page cannot do that", "Open the link in a browser.")
+		p.notAllowed(w, "GET, HEAD, POST")
 	}
 }
 
-// guard sets the headers of every page: no scripts, no frames, no referrer (the
-// address holds the link's secret), nothing kept. Browsers hold the redirect
-// after a form to form-action as well, so the callback's origin is in it.
-func (p *pages) guard(w http.ResponseWriter, callback string) {
-	action := "'self'"
-	if u, err := url.Parse(callback); err == nil && plainHost.MatchString(u.Host) {
-		action += " " + u.Scheme + "://" + u.Host
-	}
-	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+p.styleIs+"; img-src data:; form-action "+action+
-		"; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Robots-Tag", "noindex")
+func (p *pages) notAllowed(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	p.notice(w, http.StatusMethodNotAllowed, "This page cannot do that", "Open the link in a browser.")
 }
-
-// plainHost keeps a callback from adding to the policy: Go's URLs may have ";"
-// in their host.
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 func (p *pages) show(w http.ResponseWriter, r *http.Request, token string) {
 	form, err := p.connect.Form(r.Context(), token)
@@ -115,8 +108,35 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, token string) {
 		p.refuse(w, r, err)
 		return
 	}
-	p.guard(w, form.Link.CallbackURL)
-	p.render(w, http.StatusOK, "connect.html", p.formPage(form, newCSRF(w, r), nil, nil))
+	if !form.ClaimedBy(browserOf(r)) {
+		p.refuse(w, r, elsewhere())
+		return
+	}
+	if own := p.origin(r); form.Leaves() && hostOf(own) != r.Host && r.URL.Query().Get("moved") == "" {
+		// The provider sends the browser back to that host: its cookie must be there.
+		http.Redirect(w, r, own+r.URL.EscapedPath()+"?moved=1", http.StatusSeeOther)
+		return
+	}
+	p.form(w, r, http.StatusOK, form, nil, nil)
+}
+
+// form shows the form; values were typed before, e is what was wrong with them.
+func (p *pages) form(w http.ResponseWriter, r *http.Request, status int, form *connect.Form, values map[string]string, e *domain.Error) {
+	l := p.guard(w, form.Link.CallbackURL, form.Brand)
+	p.render(w, status, "connect.html", formView(l, form, newCSRF(w, r), values, e))
+}
+
+func elsewhere() error {
+	return domain.Errorf(domain.CodeForbidden, "This link was opened in another browser.").
+		WithFix("Go on there, or ask the application or agent that sent you here for a new link.")
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 func (p *pages) submit(w http.ResponseWriter, r *http.Request, token string) {
@@ -128,21 +148,30 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request, token string) {
 		p.refuse(w, r, err)
 		return
 	}
-	p.guard(w, form.Link.CallbackURL)
+	if !form.ClaimedBy(browserOf(r)) {
+		p.refuse(w, r, elsewhere())
+		return
+	}
 	if !sameOrigin(r) || !goodCSRF(r) {
-		p.render(w, http.StatusForbidden, "connect.html", p.formPage(form, newCSRF(w, r), nil,
-			domain.Errorf(domain.CodeForbidden, "The form was not sent from this page.").
-				WithFix("Fill it in again; cookies must be allowed for this site.")))
+		p.form(w, r, http.StatusForbidden, form, nil, domain.Errorf(domain.CodeForbidden, "The form was not sent from this page.").
+			WithFix("Fill it in again; cookies must be allowed for this site."))
+		return
+	}
+	if err := p.connect.Claim(r.Context(), form, browserOf(r)); err != nil {
+		p.refuse(w, r, err)
 		return
 	}
 	leave, ok := p.enter(form)
 	if !ok {
 		w.Header().Set("Retry-After", "5")
-		p.render(w, http.StatusServiceUnavailable, "connect.html", p.formPage(form, newCSRF(w, r), typed(form, r),
-			domain.Errorf(domain.CodeUnavailable, "Too many people are connecting just now.").WithFix("Try again in a moment.")))
+		p.form(w, r, http.StatusServiceUnavailable, form, typed(form, r), tooMany())
 		return
 	}
 	defer leave()
+	if form.Leaves() {
+		p.depart(w, r, form, token)
+		return
+	}
 	account, callback, err := p.connect.Complete(r.Context(), token, submitted(form, r))
 	if err != nil {
 		p.again(w, r, form, err)
@@ -153,7 +182,12 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request, token string) {
 		http.Redirect(w, r, callback, http.StatusSeeOther)
 		return
 	}
-	p.render(w, http.StatusOK, "done.html", p.donePage(form, account))
+	l := p.guard(w, form.Link.CallbackURL, form.Brand)
+	p.render(w, http.StatusOK, "done.html", doneView(l, form, account))
+}
+
+func tooMany() *domain.Error {
+	return domain.Errorf(domain.CodeUnavailable, "Too many people are connecting just now.").WithFix("Try again in a moment.")
 }
 
 // maxUserChecks bounds the checks of one user at a time: the user names the
@@ -188,20 +222,27 @@ func (p *pages) enter(form *connect.Form) (leave func(), ok bool) {
 // meanwhile has no form any more.
 func (p *pages) again(w http.ResponseWriter, r *http.Request, form *connect.Form, err error) {
 	e := domain.AsError(err)
-	status := http.StatusBadRequest
-	switch e.Code {
-	case domain.CodeNotFound:
+	if e.Code == domain.CodeNotFound {
 		p.refuse(w, r, err)
 		return
-	case domain.CodeInternal:
-		status = http.StatusInternalServerError
-		p.logFailure(r, e)
-	case domain.CodeUnavailable:
-		status = http.StatusServiceUnavailable
-	case domain.CodeRateLimited:
-		status = http.StatusTooManyRequests
 	}
-	p.render(w, status, "connect.html", p.formPage(form, newCSRF(w, r), typed(form, r), e))
+	p.form(w, r, p.statusOf(r, e), form, typed(form, r), e)
+}
+
+// statusOf gives the status of a page about e, and logs what is our fault.
+func (p *pages) statusOf(r *http.Request, e *domain.Error) int {
+	switch e.Code {
+	case domain.CodeInternal:
+		p.logFailure(r, e)
+		return http.StatusInternalServerError
+	case domain.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	case domain.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case domain.CodeForbidden:
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
 }
 
 // parse reads the form, within its size and time.
@@ -231,12 +272,17 @@ func (p *pages) parse(w http.ResponseWriter, r *http.Request) bool {
 // refuse shows why there is no form.
 func (p *pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := domain.AsError(err)
-	if e.Code == domain.CodeNotFound {
+	switch {
+	case errors.Is(err, connect.ErrSpent):
+		p.notice(w, http.StatusGone, e.Message, e.Fix)
+	case e.Code == domain.CodeNotFound:
 		p.notice(w, http.StatusNotFound, e.Message, e.Fix)
-		return
+	case e.Code == domain.CodeForbidden, e.Code == domain.CodeUnsupported, e.Code == domain.CodeInvalid:
+		p.notice(w, http.StatusForbidden, e.Message, e.Fix)
+	default:
+		p.logFailure(r, e)
+		p.notice(w, http.StatusInternalServerError, "Something went wrong on our side", "Try the link again in a moment.")
 	}
-	p.logFailure(r, e)
-	p.notice(w, http.StatusInternalServerError, "Something went wrong on our side", "Try the link again in a moment.")
 }
 
 // logFailure logs the cause; never the path, which holds the link's secret.
@@ -245,7 +291,8 @@ func (p *pages) logFailure(r *http.Request, e *domain.Error) {
 }
 
 func (p *pages) notice(w http.ResponseWriter, status int, title, text string) {
-	p.render(w, status, "notice.html", noticePage{Style: p.style, Title: title, Text: text})
+	l := p.guard(w, "", connect.Branding{})
+	p.render(w, status, "notice.html", noticePage{look: l, Title: title, Text: text})
 }
 
 // render writes a page whole or not at all.
@@ -259,42 +306,4 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, page any)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the browser is gone when this fails
-}
-
-// sameOrigin says whether the form comes from our own page, as far as the
-// browser tells. Old browsers send no Sec-Fetch-Site, and an Origin of "null"
-// under our referrer policy: then the cookie alone decides.
-func sameOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site == "same-origin" || site == "none"
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" || origin == "null" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host == r.Host
-}
-
-// newCSRF gives the browser's form token: the one that its cookie has already,
-// so that two open pages do not disturb each other, or a new one.
-func newCSRF(w http.ResponseWriter, r *http.Request) string {
-	if c, err := r.Cookie(cookieName); err == nil && len(c.Value) == csrfLength {
-		return c.Value
-	}
-	token := rand.Text()
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: "/link/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// A header that anyone may set only ever makes the cookie stricter.
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
-	})
-	return token
-}
-
-const csrfLength = 26 // of rand.Text
-
-func goodCSRF(r *http.Request) bool {
-	c, err := r.Cookie(cookieName)
-	return err == nil && len(c.Value) == csrfLength &&
-		subtle.ConstantTimeCompare([]byte(c.Value), []byte(r.PostForm.Get("csrf"))) == 1
 }

@@ -230,7 +230,7 @@ func TestConnecting(t *testing.T) {
 		t.Errorf("the account is %s", st)
 	}
 	for _, again := range []page{s.open(address), s.send(address, p.fill("acme", goodKey))} {
-		if again.Status != 404 || !strings.Contains(again.Text, "already used") || !strings.Contains(again.Text, "new link") {
+		if again.Status != 410 || !strings.Contains(again.Text, "already used") || !strings.Contains(again.Text, "new link") {
 			t.Errorf("a used link: %d %s", again.Status, again.Text)
 		}
 	}
@@ -423,7 +423,7 @@ func TestPagesThatAreNotThere(t *testing.T) {
 		t.Errorf("a huge form: %d", p.Status)
 	}
 	s.later.Store(int64(time.Hour))
-	if p := s.open(address); p.Status != 404 || !strings.Contains(p.Text, "expired") || !strings.Contains(p.Text, "new link") {
+	if p := s.open(address); p.Status != 410 || !strings.Contains(p.Text, "expired") || !strings.Contains(p.Text, "new link") {
 		t.Errorf("an expired link: %d %s", p.Status, p.Text)
 	}
 }
