@@ -178,10 +178,10 @@ func TestConnectInTheBrowser(t *testing.T) {
 	}
 
 	// Once.
-	if b.open(link.URL); b.last != http.StatusNotFound {
+	if b.open(link.URL); b.last != http.StatusGone {
 		t.Errorf("the link opens again: %d", b.last)
 	}
-	if b.submit(again, acme.values(ann.Email, ann.Token)); b.last != http.StatusNotFound {
+	if b.submit(again, acme.values(ann.Email, ann.Token)); b.last != http.StatusGone {
 		t.Errorf("the form is taken again: %d", b.last)
 	}
 

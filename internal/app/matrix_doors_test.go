@@ -19,6 +19,8 @@ import (
 var doors = map[string]func(m *matrix, path string){
 	"/tool_router/{session}/mcp": nil, // TestIsolationMatrixMCP
 	"/link/{token}":              (*matrix).linkDoor,
+	"/oauth/callback":            (*matrix).callbackDoor, // and TestOAuthBoundToBrowser
+	"/oauth/finish/{flow}":       (*matrix).finishDoor,
 	"/files/blob/{token}":        (*matrix).blobDoor,
 	"/healthz":                   (*matrix).openDoor,
 	"/readyz":                    (*matrix).openDoor,
@@ -145,11 +147,42 @@ func (m *matrix) forward(n *identityOf) {
 		for _, send := range []func(){func() { b.open(address) }, func() { b.submit(form, typed) }, func() { b.submit(form2, typed) }} {
 			send()
 			m.wrong++
-			if b.last != http.StatusNotFound {
+			if b.last != http.StatusGone {
 				m.t.Errorf("CROSSING: a link of %s that was used, again: %d", n, b.last)
 			}
 		}
 	}
+}
+
+// callbackDoor: a state that no walk of this browser has gives nothing, whatever
+// else it opens elsewhere.
+func (m *matrix) callbackDoor(path string) {
+	m.t.Helper()
+	for _, n := range m.all {
+		for _, state := range append(m.guesses(n, n.things["link"]), n.things["link"]) {
+			m.noWalk(path + "?code=x&state=" + url.QueryEscape(state))
+		}
+	}
+}
+
+// finishDoor: the name of a walk is no right to it.
+func (m *matrix) finishDoor(string) {
+	m.t.Helper()
+	for _, n := range m.all {
+		for _, flow := range append(m.guesses(n, n.things["link"]), strings.Repeat("0", 64)) {
+			m.noWalk("/oauth/finish/" + url.PathEscape(flow))
+		}
+	}
+}
+
+func (m *matrix) noWalk(address string) {
+	m.t.Helper()
+	a := m.send(http.MethodGet, address, "", "X-Api-Key", "")
+	m.wrong++
+	if a.status != http.StatusNotFound {
+		m.t.Errorf("CROSSING: %s: %v", address, a)
+	}
+	m.hidden("the way back from a provider", address, a, nil, m.all)
 }
 
 // blobDoor: the address of a file is the right to it, for one purpose.

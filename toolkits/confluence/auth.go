@@ -72,6 +72,9 @@ func baseURL(fields map[string]string) (string, error) {
 // such a token, and the gateway takes it. It gives nothing where the site takes
 // the token, and where the gateway does not: Check then says what is wrong.
 func findGateway(ctx context.Context, call *toolkit.Call, config map[string]string) (map[string]string, error) {
+	if call.Account[fieldBaseURL] != "" && config[configAPI] == "" {
+		return nil, nil // a site elsewhere: Atlassian's gateway has no business with its tokens
+	}
 	c, err := newClient(call)
 	if err != nil {
 		return nil, err

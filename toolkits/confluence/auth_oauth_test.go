@@ -138,6 +138,13 @@ func TestScopedTokenGoesThroughTheGateway(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
+	elsewhere, h := callFor(t, srv, a, "https://wiki.example.com", map[string]string{"base_url": "https://wiki.example.com"}, toolkit.Secrets{"generic_api_key": scoped})
+	if got, err := a.Resolve(t.Context(), elsewhere, nil); err != nil || got != nil || h.asked != nil {
+		t.Errorf("a site elsewhere: %v, %v, after %v", got, err, h.asked)
+	}
+	if got, err := a.Resolve(t.Context(), elsewhere, map[string]string{"api_url": "https://gateway.example"}); err != nil || !strings.HasPrefix(got["gateway_url"], "https://gateway.example/ex/") {
+		t.Errorf("a site elsewhere with a gateway of its own: %v, %v", got, err)
+	}
 	base, err := a.BaseURL(map[string]string{"subdomain": "acme", "gateway_url": gateway})
 	if err != nil || base != gateway {
 		t.Fatalf("base: %q, %v", base, err)
