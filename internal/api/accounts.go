@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/toolkit"
 )
 
 func (s *server) accountRoutes() {
@@ -40,6 +42,7 @@ func (s *server) accountRoutes() {
 		id: "linkAccount", method: http.MethodPost, path: at + "/link", tag: "connected accounts",
 		summary: "Start connecting a user by a link", status: http.StatusCreated,
 	}, s.linkAccount)
+	s.accountChangeRoutes()
 	handle(s, operation{
 		id: "deleteAccount", method: http.MethodDelete, path: at + "/{nanoid}", tag: "connected accounts",
 		summary: "Delete a connected account with its secrets",
@@ -65,6 +68,7 @@ type accountOut struct {
 	StatusReason *string              `json:"status_reason"`
 	IsDisabled   bool                 `json:"is_disabled"`
 	Params       map[string]string    `json:"params"`
+	Requested    []string             `json:"requested_scopes,omitempty" doc:"Scopes that connecting asks for now; state.val.scope has those that were granted"`
 	Deprecated   accountTwin          `json:"deprecated"`
 }
 
@@ -89,27 +93,82 @@ type accountTwin struct {
 	Labels []string `json:"labels"`
 }
 
-// stateOut is the contract's AuthState (§2.6): public fields only. What a
-// scheme's readers insist on and is secret reads REDACTED.
+// stateOut is the contract's AuthState (§2.6): public fields only. What is
+// secret reads REDACTED.
 type stateOut struct {
 	AuthScheme domain.AuthScheme `json:"authScheme"`
-	Val        map[string]string `json:"val"`
+	Val        map[string]any    `json:"val"`
 }
 
-func stateWire(a *domain.ConnectedAccount, redirect string) stateOut {
-	val := map[string]string{}
+const redacted = "REDACTED"
+
+// stateWire shows an account's state. auth may be nil: the toolkit may have left
+// the catalogue.
+func stateWire(a *domain.ConnectedAccount, auth *toolkit.Auth, now time.Time, redirect string) stateOut {
+	val := map[string]any{}
 	for k, v := range a.Fields {
 		val[k] = v
 	}
+	connected := a.Status == domain.AccountActive || a.Status == domain.AccountInactive
+	if auth != nil && connected {
+		for _, f := range auth.Fields {
+			if f.Secret {
+				val[f.Name] = redacted
+			}
+		}
+		if base, err := auth.BaseURL(a.Fields); err == nil && val["base_url"] == nil {
+			val["base_url"] = base
+		}
+	}
 	switch a.Scheme {
 	case domain.SchemeOAuth2, domain.SchemeS2SOAuth2:
-		val["access_token"] = "REDACTED"
+		if connected {
+			val["access_token"], val["token_type"] = redacted, "Bearer"
+		}
+		if connected && a.Scheme == domain.SchemeOAuth2 && slices.Contains(a.Scopes, "offline_access") {
+			val["refresh_token"] = redacted
+		}
+		if a.Scopes != nil {
+			val["scope"] = strings.Join(a.Scopes, " ")
+		}
+		if connected && !a.ExpiresAt.IsZero() {
+			val["expires_in"] = max(0, int(a.ExpiresAt.Sub(now).Seconds()))
+		}
 	}
-	val["status"] = string(a.Status)
+	val["status"] = stateStatus(a, redirect)
 	if redirect != "" {
 		val["redirectUrl"] = redirect
 	}
 	return stateOut{AuthScheme: a.Scheme, Val: val}
+}
+
+// stateStatus is the status in a state, for which each scheme has words of its
+// own (§2.6).
+func stateStatus(a *domain.ConnectedAccount, redirect string) domain.AccountStatus {
+	over := a.Status == domain.AccountExpired || a.Status == domain.AccountFailed || a.Status == domain.AccountRevoked
+	switch {
+	case a.Scheme == domain.SchemeOAuth2 && a.Status == domain.AccountInitiated && redirect == "":
+		return "INITIALIZING" // INITIATED comes with its address, which is told once
+	case a.Scheme == domain.SchemeS2SOAuth2 && a.Status == domain.AccountRevoked:
+		return domain.AccountExpired
+	case a.Scheme == domain.SchemeAPIKey && over:
+		return domain.AccountInactive
+	}
+	return a.Status
+}
+
+// authOf gives the auth by which an account is connected, or nil.
+func (s *server) authOf(ctx context.Context, a *domain.ConnectedAccount) *toolkit.Auth {
+	tk, err := s.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
+	if err != nil {
+		return nil
+	}
+	for i := range tk.Auth {
+		if tk.Auth[i].Scheme == string(a.Scheme) {
+			return &tk.Auth[i]
+		}
+	}
+	return nil
 }
 
 func (s *server) accountWire(ctx context.Context, a *domain.ConnectedAccount, disabled map[string]bool) accountOut {
@@ -133,7 +192,7 @@ func (s *server) accountWire(ctx context.Context, a *domain.ConnectedAccount, di
 		ID: a.ID, WordID: optional(a.WordID), Alias: optional(a.Alias), UserID: a.UserID, Status: a.Status,
 		Experimental: accountSharing{AccountType: accountPrivate},
 		CreatedAt:    wireTime(a.CreatedAt), UpdatedAt: wireTime(a.UpdatedAt),
-		State: stateWire(a, ""), Data: data, StatusReason: optional(a.StatusReason), IsDisabled: a.Disabled,
+		State: stateWire(a, s.authOf(ctx, a), s.Now(), ""), Data: data, StatusReason: optional(a.StatusReason), IsDisabled: a.Disabled,
 		Params: map[string]string{}, Deprecated: accountTwin{UUID: twinID("account", a.ID), Labels: []string{}},
 	}
 }
@@ -188,7 +247,9 @@ func (s *server) getAccount(ctx context.Context, in *NanoPath) (accountOut, erro
 	if err != nil {
 		return accountOut{}, err
 	}
-	return s.accountWire(ctx, a, map[string]bool{}), nil
+	out := s.accountWire(ctx, a, map[string]bool{})
+	out.Requested = s.Connect.Requested(ctx, a)
+	return out, nil
 }
 
 type createAccountIn struct {
@@ -265,18 +326,19 @@ func (s *server) createAccount(ctx context.Context, in *createAccountIn) (create
 	if start.CallbackURL == "" {
 		start.CallbackURL = conn.RedirectURI
 	}
-	if len(values) == 0 {
+	if len(values) == 0 || cfg.Scheme == domain.SchemeOAuth2 { // who consents does so at the provider
+		start.Fields = values
 		started, err := s.Connect.Initiate(ctx, start)
 		if err != nil {
 			return createdAccount{}, err
 		}
-		return createdWire(&started.Account, linkURL(c.origin, started)), nil
+		return s.createdWire(ctx, &started.Account, linkURL(c.origin, started)), nil
 	}
 	a, err := s.Connect.Connect(ctx, start, values)
 	if err != nil {
 		return createdAccount{}, err
 	}
-	return createdWire(a, ""), nil
+	return s.createdWire(ctx, a, ""), nil
 }
 
 // collect adds the credentials in o to values, without the state's own words.
@@ -302,9 +364,9 @@ func collect(values map[string]string, field string, o object) error {
 	return nil
 }
 
-func createdWire(a *domain.ConnectedAccount, redirect string) createdAccount {
+func (s *server) createdWire(ctx context.Context, a *domain.ConnectedAccount, redirect string) createdAccount {
 	return createdAccount{
-		ID: a.ID, ConnectionData: stateWire(a, redirect), Status: a.Status,
+		ID: a.ID, ConnectionData: stateWire(a, s.authOf(ctx, a), s.Now(), redirect), Status: a.Status,
 		RedirectURL: optional(redirect), RedirectURI: optional(redirect),
 		Deprecated: createdTwin{UUID: twinID("account", a.ID), AuthConfigUUID: twinID("auth_config", a.AuthConfigID)},
 	}
@@ -316,6 +378,7 @@ type linkAccountIn struct {
 		UserID       string    `json:"user_id" minLength:"1" maxLength:"256"`
 		Alias        string    `json:"alias,omitempty" maxLength:"64"`
 		CallbackURL  string    `json:"callback_url,omitempty"`
+		Data         object    `json:"connection_data,omitempty" doc:"Public values that the page is to show already, such as subdomain"`
 		Experimental sharingIn `json:"experimental,omitempty"`
 	}
 }
@@ -332,9 +395,13 @@ func (s *server) linkAccount(ctx context.Context, in *linkAccountIn) (linkAccoun
 		return linkAccountOut{}, err
 	}
 	c := callerOf(ctx)
+	fields, err := connectionData(in.Body.Data)
+	if err != nil {
+		return linkAccountOut{}, err
+	}
 	started, err := s.Connect.Initiate(ctx, connect.Start{
 		ProjectID: c.principal.ProjectID, UserID: in.Body.UserID, AuthConfigID: in.Body.AuthConfigID,
-		Alias: in.Body.Alias, CallbackURL: in.Body.CallbackURL,
+		Alias: in.Body.Alias, CallbackURL: in.Body.CallbackURL, Fields: fields,
 	})
 	if err != nil {
 		return linkAccountOut{}, err
@@ -345,19 +412,16 @@ func (s *server) linkAccount(ctx context.Context, in *linkAccountIn) (linkAccoun
 	}, nil
 }
 
-type deletedAccount struct {
-	Success bool   `json:"success"`
-	Note    string `json:"note,omitempty" doc:"What is left to do at the provider"`
-}
-
-func (s *server) deleteAccount(ctx context.Context, in *deleteIn) (deletedAccount, error) {
-	revoke, err := in.flag("revoke_on_delete")
-	if err != nil {
-		return deletedAccount{}, err
+// connectionData reads values that are flat, or in the val of a state.
+func connectionData(o object) (map[string]string, error) {
+	values := map[string]string{}
+	var nested stateIn
+	if err := json.Unmarshal(o, &nested); len(o) > 0 && err == nil && !nested.Val.empty() {
+		return values, collect(values, "connection_data.val", nested.Val)
 	}
-	note, err := s.Connect.Delete(ctx, callerOf(ctx).principal.ProjectID, in.ID, revoke != nil && *revoke)
-	if err != nil {
-		return deletedAccount{}, err
+	if err := collect(values, "connection_data", o); err != nil {
+		return nil, err
 	}
-	return deletedAccount{Success: true, Note: note}, nil
+	delete(values, "authScheme")
+	return values, nil
 }

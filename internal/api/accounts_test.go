@@ -101,7 +101,7 @@ func TestAccounts(t *testing.T) {
 			}
 			w.want(404, "GET", at+"/"+id, nil)
 			w.want(404, "DELETE", at+"/"+id, nil)
-			w.want(501, "POST", at+"/"+id+"/refresh", `{}`)
+			w.want(404, "POST", at+"/"+id+"/refresh", `{}`)
 		})
 	}
 }

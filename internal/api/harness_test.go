@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,12 +55,13 @@ type world struct {
 	clock    func() time.Time // of the file store
 	// entered is told of each call of NOTES_SLOW, which then waits for release.
 	entered, release chan struct{}
+	refusing         *atomic.Bool // the application takes no key any more
 }
 
 // newWorld starts one. change may alter the options.
 func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	t.Helper()
-	w := &world{t: t, logs: &bytes.Buffer{}, entered: make(chan struct{}, 16), release: make(chan struct{})}
+	w := &world{t: t, logs: &bytes.Buffer{}, refusing: &atomic.Bool{}, entered: make(chan struct{}, 16), release: make(chan struct{})}
 	ctx := t.Context()
 	w.upstream = httptest.NewServer(http.HandlerFunc(w.notes))
 	t.Cleanup(w.upstream.Close)
@@ -134,7 +136,7 @@ func hostOf(raw string) string {
 
 // notes is the application: it knows one key and one note.
 func (w *world) notes(rw http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "Bearer "+goodKey {
+	if w.refusing.Load() || r.Header.Get("Authorization") != "Bearer "+goodKey {
 		rw.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -388,6 +390,8 @@ func (w *world) account(user string) string {
 		}},
 	}).text("id")
 }
+
+func (w *world) now() time.Time { return time.Now().UTC() }
 
 // otherProject gives w the key of a second project.
 func otherProject(t *testing.T, w *world) {

@@ -80,8 +80,6 @@ var unoffered = map[string]string{
 /tools/execute/proxy
 /tools/execute/{slug}/input
 /tools/scopes/required
-/connected_accounts/{id}/refresh
-/connected_accounts/{id}/revoke
 /trigger_instances/{slug}/upsert
 /webhook_subscriptions
 /webhook_subscriptions/{id}/rotate_secret
@@ -100,8 +98,6 @@ var unoffered = map[string]string{
 /internal/sdk/realtime/auth
 /org/{rest...}`,
 	http.MethodPatch: `
-/connected_accounts/{id}
-/connected_accounts/{id}/status
 /trigger_instances/manage/{id}
 /webhook_subscriptions/{id}
 /webhook_endpoints/{id}

@@ -78,6 +78,7 @@ func (n *names) stable(a answer) []byte {
 	fmt.Fprintln(&b, a.Status)
 	must(n.world.t, json.Indent(&b, a.Raw, "", "  "))
 	text := strings.ReplaceAll(b.String(), n.world.server.URL, "http://sluice.test")
+	text = strings.ReplaceAll(text, n.world.upstream.URL, "http://notes.test")
 	text = ids.ReplaceAllStringFunc(text, func(id string) string {
 		if n.stably[id] == "" {
 			kind, _, _ := strings.Cut(id, "_")

@@ -83,6 +83,10 @@ var rows = []row{
 	{op: "getAccount", about: "unfinished", at: "{pending}", shows: "{pending}"},
 	{op: "createAccount", body: `{"auth_config":{"id":"{config}"},"connection":{"user_id":"{user}"}}`, shows: "INITIATED"},
 	{op: "linkAccount", body: `{"auth_config_id":"{config}","user_id":"{user}"}`, shows: `"link_token"`},
+	{op: "updateAccount", at: "{new.account}", body: `{"alias":""}`, shows: "ACTIVE"},
+	{op: "enableAccount", at: "{new.account}", body: `{"enabled":false}`, shows: "true"},
+	{op: "refreshAccount", at: "{account}", body: `{"validate_credentials":true}`, shows: "{account}"},
+	{op: "revokeAccount", at: "{new.consented}", shows: "REVOKED"},
 	{op: "deleteAccount", at: "{new.account}", shows: "true"},
 
 	// Tools.

@@ -217,6 +217,20 @@ var makers = map[string]func(w *world, n *identityOf) string{
 	"account": func(w *world, n *identityOf) string {
 		return w.connectMore(n)
 	},
+	// One that came by consent, disabled, so that no call runs on it.
+	"consented": func(w *world, n *identityOf) string {
+		cfg := w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
+			`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"OAUTH2","name":"consent",
+			"credentials":{"client_id":"app","client_secret":"made-up"},"is_enabled_for_tool_router":false}}`,
+			"auth_config.id")[0]
+		a := domain.ConnectedAccount{
+			ID: domain.NewID(domain.PrefixAccount), ProjectID: n.project, UserID: n.things["user"], Toolkit: "confluence",
+			AuthConfigID: cfg, Scheme: domain.SchemeOAuth2, Origin: domain.OriginProject, WordID: "consented_" + domain.NewSecret("")[:12],
+			Status: domain.AccountActive, Disabled: true, CreatedAt: time.Now(), UpdatedAt: time.Now(),
+		}
+		must(w.t, w.database().CreateAccount(w.t.Context(), a))
+		return a.ID
+	},
 	"config": func(w *world, n *identityOf) string {
 		return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
 			`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":"more"}}`,

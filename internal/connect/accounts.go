@@ -196,6 +196,31 @@ func (s *Service) Enable(ctx context.Context, projectID, id string, enabled bool
 	})
 }
 
+// Requested gives the scopes that connecting the account asks for now; nil where
+// its scheme has none.
+func (s *Service) Requested(ctx context.Context, a *domain.ConnectedAccount) []string {
+	tk, auth, err := s.authOfAccount(ctx, a)
+	if err != nil || auth.OAuth == nil {
+		return nil
+	}
+	cfg, err := s.AuthConfig(ctx, a.ProjectID, a.AuthConfigID)
+	if err != nil {
+		return nil
+	}
+	return s.asked(tk, auth, cfg)
+}
+
+// Renew does what can be done for an account without its user: it renews tokens
+// that come from a provider, and with validate has the upstream say whether the
+// credentials are good. What is not ACTIVE afterwards needs a person.
+func (s *Service) Renew(ctx context.Context, projectID, id string, validate bool) (*domain.ConnectedAccount, error) {
+	a, err := s.Account(ctx, projectID, id)
+	if err != nil || !a.Usable() || !validate {
+		return a, err
+	}
+	return s.Validate(ctx, projectID, id)
+}
+
 // Validate has the upstream say whether the account's credentials are good, and
 // keeps whose they are. Refused ones make an ACTIVE account EXPIRED with the
 // reason; that is no error. An upstream that does not answer is one.
