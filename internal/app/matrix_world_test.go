@@ -215,7 +215,9 @@ func blobToken(t *testing.T, address string) string {
 var makers = map[string]func(w *world, n *identityOf) string{
 	"session": (*world).openSession,
 	"account": func(w *world, n *identityOf) string {
-		return w.connectMore(n)
+		id := w.connectMore(n)
+		w.ask(n, http.StatusOK, http.MethodPatch, "/api/v3.1/connected_accounts/"+id+"/status", `{"enabled":false}`)
+		return id
 	},
 	// One that came by consent, disabled, so that no call runs on it.
 	"consented": func(w *world, n *identityOf) string {
