@@ -139,8 +139,9 @@ const testPackages = "internal/store/storetest internal/store/pgtest internal/jo
 // ownClients may make an http.Client: httpx is the way out for upstream
 // traffic, and the others speak to a router, a model or a test server, never
 // to an upstream. internal/app/builtin.go asks the operator's model server for
-// its models, and internal/vault/transit.go the operator's Vault for its key.
-const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go internal/vault/transit.go sandbox/** " + testPackages
+// its models, internal/app/doctor_net.go that server and the router itself, and
+// internal/vault/transit.go the operator's Vault for its key.
+const ownClients = "internal/httpx client agent agent/** internal/cli internal/app/builtin.go internal/app/doctor_net.go internal/vault/transit.go sandbox/** " + testPackages
 
 // maxLines bounds a hand-written Go file.
 const maxLines = 800

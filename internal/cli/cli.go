@@ -1,6 +1,6 @@
 // Package cli is the command line: one file a command. Commands speak to a
 // router through package client, a configured one or one started in this
-// process; only serve, keys and vault open the store, through package app.
+// process; only serve, keys, vault and doctor open the store, through package app.
 package cli
 
 import (
@@ -126,7 +126,8 @@ func newRoot(s *shared) *cobra.Command {
 	flags.StringVar(&s.home, "home", "", "folder for everything Sluice keeps (env SLUICE_HOME)")
 	flags.StringVar(&s.config, "config", "", "configuration file (default: sluice.yaml in the home)")
 	root.AddCommand(
-		newServe(s), newChat(s), newConnect(s), newAccounts(s), newTools(s), newCall(s), newMCP(s), newKeys(s), newVault(s), newSandbox(s), newVersion(s),
+		newServe(s), newChat(s), newConnect(s), newAccounts(s), newTools(s), newCall(s), newMCP(s),
+		newKeys(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

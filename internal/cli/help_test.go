@@ -15,7 +15,7 @@ import (
 
 // helpOf lists every command that people see.
 var helpOf = []string{
-	"", "accounts", "accounts remove", "call", "chat", "completion", "connect", "keys", "keys create", "keys list", "keys revoke",
+	"", "accounts", "accounts remove", "call", "chat", "completion", "connect", "doctor", "keys", "keys create", "keys list", "keys revoke",
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 }
