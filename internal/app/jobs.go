@@ -16,6 +16,13 @@ const (
 	connectGrace  = 24 * time.Hour // a late visitor is told that the link has expired
 )
 
+// Accounts' tokens are renewed at 80 % of their life: how often those are looked
+// for whose time has come, and how many at a time.
+const (
+	renewEvery = 30 * time.Second
+	renewBatch = 200
+)
+
 // nothing is the arguments of jobs that need none.
 type nothing struct{}
 
@@ -33,6 +40,13 @@ func (a *App) duties(r rooms) []duty {
 		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
 		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, a.pruneConnects},
 		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
+		{jobs.Kind[nothing]{Name: "renew_tokens", Timeout: long}, renewEvery, func(ctx context.Context) error {
+			for {
+				if n, err := r.conn.Sweep(ctx, renewBatch); err != nil || n < renewBatch {
+					return err
+				}
+			}
+		}},
 	}
 }
 

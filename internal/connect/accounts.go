@@ -233,11 +233,22 @@ func (s *Service) Validate(ctx context.Context, projectID, id string) (*domain.C
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := s.openSecrets(ctx, a)
-	if err != nil {
-		return nil, err
+	if auth.OAuth != nil && !s.live(a) { // an ended token says nothing of the grant
+		switch a, err = s.renewGrant(ctx, a, causeEnded); {
+		case domain.CodeOf(err) == domain.CodeNoConnection:
+			return s.Account(ctx, projectID, id)
+		case err != nil:
+			return nil, err
+		}
 	}
-	identity, refused := s.check(ctx, tk, auth, a.Fields, secrets)
+	identity, refused := s.checkAccount(ctx, tk, auth, a)
+	if auth.OAuth != nil && errors.Is(refused, errRefused) {
+		// So does one that was ended before its time, if there are others.
+		if newer, err := s.renewGrant(ctx, a, causeRefused); err == nil && newer.Generation != a.Generation {
+			a = newer
+			identity, refused = s.checkAccount(ctx, tk, auth, a)
+		}
+	}
 	if refused != nil && !errors.Is(refused, errRefused) {
 		return nil, refused
 	}
@@ -258,12 +269,24 @@ func (s *Service) Validate(ctx context.Context, projectID, id string) (*domain.C
 			after.Identity = identity
 		}
 		after.UpdatedAt = s.now()
-		return tx.UpdateAccount(ctx, projectID, after)
+		if err := tx.UpdateAccount(ctx, projectID, after); err != nil || refused == nil {
+			return err
+		}
+		return s.tellOnce(ctx, tx, &after, domain.AccountEventExpired, after.StatusReason)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &after, nil
+}
+
+// checkAccount has the upstream say whose the account's credentials are.
+func (s *Service) checkAccount(ctx context.Context, tk *toolkit.Toolkit, auth *toolkit.Auth, a *domain.ConnectedAccount) (toolkit.Identity, error) {
+	secrets, err := s.openForCall(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return s.check(ctx, tk, auth, a.Fields, secrets)
 }
 
 // Delete removes an account and its secrets. With revoke its grant is ended at

@@ -308,7 +308,7 @@ func (s *Service) settle(ctx context.Context, form *Form, flow *domain.OAuthFlow
 		a.Fields = map[string]string{}
 	}
 	maps.Copy(a.Fields, site.Fields)
-	secrets := tokenSecrets(token)
+	secrets := tokenSecrets(token, "")
 	identity, err := s.check(ctx, form.Toolkit, &form.Auth, a.Fields, secrets)
 	if err != nil {
 		return nil, nil, s.failed(ctx, form, flow, "", err)
@@ -316,7 +316,7 @@ func (s *Service) settle(ctx context.Context, form *Form, flow *domain.OAuthFlow
 	if was := a.Identity["id"]; was != "" && identity["id"] != was {
 		return nil, nil, s.failed(ctx, form, flow, "", anotherPerson(form, identity))
 	}
-	a.Identity, a.Grant = identity, s.grantOf(token, site.Scopes, token.RefreshToken != "")
+	a.Identity, a.Grant = identity, s.grantOf(token, site.Scopes)
 	sealed, err := s.seal(ctx, &a, secrets)
 	if err != nil {
 		return nil, nil, err
@@ -379,7 +379,10 @@ func (s *Service) activate(ctx context.Context, form *Form, a *domain.ConnectedA
 		}
 		stored.Generation++
 		*a = *stored
-		return putSecrets(ctx, tx, a, sealed)
+		if err := putSecrets(ctx, tx, a, sealed); err != nil {
+			return err
+		}
+		return s.tellOnce(ctx, tx, a, domain.AccountEventRecovered, "it was connected again")
 	})
 }
 

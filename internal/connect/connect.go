@@ -27,6 +27,7 @@ type Store interface {
 	store.Secrets
 	store.Links
 	store.Flows
+	renewStore
 	store.Brandings
 	Project(ctx context.Context, id string) (domain.Project, error)
 	InTx(ctx context.Context, f func(tx store.Tx) error) error
@@ -68,8 +69,16 @@ type Options struct {
 	Catalog      *catalog.Catalog
 	HTTP         HTTP
 	Provisioners []Provisioner
-	LinkTTL      time.Duration    // 10 minutes when 0
-	Now          func() time.Time // time.Now when nil
+	LinkTTL      time.Duration // 10 minutes when 0
+	// RefreshLease is how long a process has for renewing an account's tokens before
+	// another may; 45 seconds when 0.
+	RefreshLease time.Duration
+	// OnEvent hears of what becomes of accounts, in the transaction that keeps it: it
+	// must use only tx, and may be called again when that is repeated. Optional.
+	OnEvent func(ctx context.Context, tx store.Tx, e domain.AccountEvent) error
+	// Observe hears of each try to renew tokens. It must be quick. Optional.
+	Observe func(ctx context.Context, r Renewal)
+	Now     func() time.Time // time.Now when nil
 }
 
 const (
@@ -84,6 +93,8 @@ type Service struct {
 	opts         Options
 	provisioners map[string]Provisioner // by toolkit
 	locks        keyLocks               // of provisioning, by project, user and toolkit
+	renewals     keyLocks               // of tokens, by project and account
+	owner        string                 // of leases
 }
 
 // New makes a Service.
@@ -91,10 +102,13 @@ func New(opts Options) *Service {
 	if opts.LinkTTL <= 0 {
 		opts.LinkTTL = defaultLinkTTL
 	}
+	if opts.RefreshLease <= 0 {
+		opts.RefreshLease = defaultRefreshLease
+	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Service{opts: opts, provisioners: make(map[string]Provisioner, len(opts.Provisioners))}
+	s := &Service{opts: opts, owner: domain.NewID("own_"), provisioners: make(map[string]Provisioner, len(opts.Provisioners))}
 	for _, p := range opts.Provisioners {
 		s.provisioners[p.Toolkit()] = p
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -16,8 +17,9 @@ import (
 )
 
 // Prepare gives the Call of one execution on the account: guarded client with
-// credentials, base URL, public fields. The plaintext secrets live in the
-// returned client only. Upstream requests are counted into calls when it is not
+// credentials, base URL, public fields. Tokens that have ended, or are about to,
+// are renewed first, and once more when the upstream refuses them. The plaintext
+// secrets live in the returned client only. Upstream requests are counted into calls when it is not
 // nil. A nil account is for toolkits without auth.
 func (s *Service) Prepare(ctx context.Context, tk *toolkit.Toolkit, account *domain.ConnectedAccount, calls *atomic.Int64) (*toolkit.Call, error) {
 	if account == nil {
@@ -31,15 +33,38 @@ func (s *Service) Prepare(ctx context.Context, tk *toolkit.Toolkit, account *dom
 		return nil, domain.Errorf(domain.CodeUnsupported, "toolkit %s no longer supports the auth scheme %s of account %s", tk.Slug, account.Scheme, account.ID).
 			WithFix("Connect the toolkit again.")
 	}
-	secrets, err := s.openSecrets(ctx, account)
+	if auth.OAuth != nil && !s.live(account) {
+		var err error
+		if account, err = s.renewGrant(ctx, account, causeEnded); err != nil {
+			return nil, err
+		}
+	}
+	secrets, err := s.openForCall(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	return s.call(tk, auth, account.Fields, secrets, account.Identity, calls)
+	if auth.OAuth == nil {
+		return s.call(tk, auth, account.Fields, secrets, account.Identity, calls)
+	}
+	r := &renewing{s: s, account: *account, secrets: secrets}
+	call, err := s.callWith(tk, auth, account.Fields, func() toolkit.Secrets { now, _ := r.now(); return now }, account.Identity, calls)
+	if err != nil {
+		return nil, err
+	}
+	if r.base, err = url.Parse(call.BaseURL); err != nil {
+		return nil, domain.Internal("preparing a call", err)
+	}
+	r.next, call.HTTP.Transport = call.HTTP.Transport, r
+	return call, nil
 }
 
 // call makes a Call from a connection's parts.
 func (s *Service) call(tk *toolkit.Toolkit, auth *toolkit.Auth, fields map[string]string, secrets toolkit.Secrets, identity toolkit.Identity, calls *atomic.Int64) (*toolkit.Call, error) {
+	return s.callWith(tk, auth, fields, func() toolkit.Secrets { return secrets }, identity, calls)
+}
+
+// callWith is call with secrets that may change.
+func (s *Service) callWith(tk *toolkit.Toolkit, auth *toolkit.Auth, fields map[string]string, secrets func() toolkit.Secrets, identity toolkit.Identity, calls *atomic.Int64) (*toolkit.Call, error) {
 	if auth.BaseURL == nil || auth.Authorize == nil {
 		return nil, domain.Internal("preparing a call", fmt.Errorf("auth %s has no BaseURL or no Authorize", auth.Name))
 	}
@@ -58,7 +83,7 @@ func (s *Service) call(tk *toolkit.Toolkit, auth *toolkit.Auth, fields map[strin
 		Count:   calls,
 		Label:   tk.Slug,
 		Authorize: func(r *http.Request) error {
-			auth.Authorize(r, fields, secrets)
+			auth.Authorize(r, fields, secrets())
 			return nil
 		},
 	})
@@ -92,19 +117,39 @@ func (s *Service) seal(ctx context.Context, a *domain.ConnectedAccount, secrets 
 	return sealed, nil
 }
 
+// openSecrets opens all that an account has.
 func (s *Service) openSecrets(ctx context.Context, a *domain.ConnectedAccount) (toolkit.Secrets, error) {
+	return s.openIf(ctx, a, func(string) bool { return true })
+}
+
+// openForCall opens what a call needs: it never sees a refresh token.
+func (s *Service) openForCall(ctx context.Context, a *domain.ConnectedAccount) (toolkit.Secrets, error) {
+	return s.openIf(ctx, a, func(field string) bool {
+		return field != secretRefresh && field != secretPrevious && field != secretPending
+	})
+}
+
+// open opens the named secrets of an account; those that it does not have are
+// left out.
+func (s *Service) open(ctx context.Context, a *domain.ConnectedAccount, fields ...string) (toolkit.Secrets, error) {
+	return s.openIf(ctx, a, func(field string) bool { return slices.Contains(fields, field) })
+}
+
+func (s *Service) openIf(ctx context.Context, a *domain.ConnectedAccount, wanted func(field string) bool) (toolkit.Secrets, error) {
 	sealed, err := s.opts.Store.Secrets(ctx, a.ProjectID, a.ID)
 	if err != nil {
 		return nil, err
 	}
 	secrets := make(toolkit.Secrets, len(sealed))
 	for field, b := range sealed {
+		if !wanted(field) {
+			continue
+		}
 		plain, err := s.opts.Vault.Open(ctx, vault.Ref{ProjectID: a.ProjectID, AccountID: a.ID, Field: field}, b)
 		if err != nil {
 			return nil, err
 		}
 		secrets[field] = string(plain)
-		clear(plain)
 	}
 	return secrets, nil
 }

@@ -49,8 +49,10 @@ func (s *Service) Revoke(ctx context.Context, projectID, accountID string) (*Rev
 		}
 		stored.Generation++
 		out.Account = stored
-		_, err = tx.DeleteSecrets(ctx, projectID, accountID)
-		return err
+		if _, err = tx.DeleteSecrets(ctx, projectID, accountID); err != nil {
+			return err
+		}
+		return s.tellOnce(ctx, tx, &stored, domain.AccountEventRevoked, stored.StatusReason)
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,9 @@ import (
 const (
 	secretAccess  = "access_token"
 	secretRefresh = "refresh_token"
+	// secretPrevious is the refresh token before the present one, until that has
+	// worked.
+	secretPrevious = "previous_refresh_token"
 	// secretPending holds fresh tokens, as JSON, until the account is settled.
 	secretPending = "pending_grant"
 )
@@ -135,22 +138,11 @@ func shortfall(form *Form, asked, granted []string) Shortfall {
 	return out
 }
 
-// grantOf is what is known of fresh tokens. They are renewed at four fifths of
-// their life, where they can be.
-func (s *Service) grantOf(t *authscheme.Token, scopes []string, renewable bool) domain.Grant {
-	g := domain.Grant{Scopes: scopes, ExpiresAt: t.ExpiresAt}
-	if now := s.now(); renewable && t.ExpiresAt.After(now) {
-		g.RefreshAt = now.Add(t.ExpiresAt.Sub(now) / 5 * 4)
-	}
+// grantOf is what is known of the tokens of a connection that begins.
+func (s *Service) grantOf(t *authscheme.Token, scopes []string) domain.Grant {
+	g := s.grant(t, domain.Grant{})
+	g.Scopes = scopes
 	return g
-}
-
-func tokenSecrets(t *authscheme.Token) toolkit.Secrets {
-	secrets := toolkit.Secrets{secretAccess: t.AccessToken}
-	if t.RefreshToken != "" {
-		secrets[secretRefresh] = t.RefreshToken
-	}
-	return secrets
 }
 
 // proveService connects a service account: the project's credentials give the
@@ -192,8 +184,8 @@ func (s *Service) proveService(ctx context.Context, tk *toolkit.Toolkit, auth *t
 			WithFix("Name one of them.")
 	}
 	maps.Copy(fields, sites[0].Fields)
-	a.Grant = s.grantOf(token, sites[0].Scopes, true)
-	return tokenSecrets(token), nil
+	a.Grant = s.grantOf(token, sites[0].Scopes)
+	return tokenSecrets(token, ""), nil
 }
 
 // exchangeError says what became of a request for tokens, for the person who
