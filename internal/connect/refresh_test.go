@@ -376,9 +376,9 @@ func TestDeadGrant(t *testing.T) {
 		t.Errorf("events = %q", got)
 	}
 	// The provider was wrong, as it turns out; somebody asks again.
-	access, refresh := d.p.Grant("ada@example.com")
-	_ = access
+	_, refresh := d.p.Grant("ada@example.com")
 	d.put("refresh_token", refresh)
+	d.Clock.Advance(time.Second)
 	got, err := d.services[1].Refresh(t.Context(), connecttest.Project, d.account.ID)
 	if err != nil || got.Status != domain.AccountActive {
 		t.Fatalf("refreshed = %v, %v", got, err)
@@ -508,6 +508,7 @@ func TestValidating(t *testing.T) {
 	if err != nil || a.Status != domain.AccountExpired || d.events() != "expired" {
 		t.Errorf("of a dead grant: %v, %v", a, err)
 	}
+	d.Clock.Advance(time.Second) // events are ordered by their time
 	if _, err := d.services[0].Revoke(t.Context(), connecttest.Project, d.account.ID); err != nil || d.events() != "expired revoked" {
 		t.Errorf("revoked: %q, %v", d.events(), err)
 	}
