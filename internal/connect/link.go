@@ -301,7 +301,7 @@ func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, 
 		return nil, err
 	}
 	switch {
-	case a.Status == domain.AccountRevoked && !link.CreatedAt.After(a.UpdatedAt):
+	case a.Status == domain.AccountRevoked && link.CreatedAt.Before(a.UpdatedAt):
 		return nil, badLink("This link is not valid any more: the connection was ended.").WithCause(ErrSpent)
 	case a.UpdatedAt.After(link.CreatedAt) && a.Usable():
 		return nil, badLink("This link is not valid any more: the account was connected meanwhile.").WithCause(ErrSpent)

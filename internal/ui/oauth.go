@@ -200,6 +200,11 @@ func (p *pages) finishRoute(w http.ResponseWriter, r *http.Request) {
 		p.outcome(w, r, flow, browser, nil, pending, err, false)
 		return
 	}
+	if browser == "" {
+		p.refuse(w, r, domain.Errorf(domain.CodeForbidden, "This sign-in is finished, or was not begun in this browser.").
+			WithFix("Open your connect link if you are not connected yet."))
+		return
+	}
 	if !sameOrigin(r) || subtle.ConstantTimeCompare([]byte(r.PostForm.Get("csrf")), []byte(flowCSRF(browser))) != 1 {
 		p.refuse(w, r, domain.Errorf(domain.CodeForbidden, "The form was not sent from this page.").
 			WithFix("Nothing was connected. Go back and send it again; cookies must be allowed for this site."))
