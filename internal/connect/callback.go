@@ -22,6 +22,7 @@ import (
 // Arrived is what a browser brings back from a provider. Texts are the
 // provider's, and may be anybody's.
 type Arrived struct {
+	Path               string // of the callback
 	State, Code        string
 	Error, Description string
 	Issuer             string // RFC 9207
@@ -82,7 +83,11 @@ func (s *Service) Arrive(ctx context.Context, in Arrived) (*Connected, *Pending,
 	if err != nil {
 		return nil, nil, s.failed(ctx, form, flow, "", err)
 	}
-	if in.Issuer != "" && !sameIssuer(&p.Endpoint, in.Issuer) {
+	path, err := callbackPath(&form.Auth, &form.Config)
+	if err != nil {
+		return nil, nil, s.failed(ctx, form, flow, "", err)
+	}
+	if !returns(path, in.Path) || in.Issuer != "" && !sameIssuer(&p.Endpoint, in.Issuer) {
 		return nil, nil, s.failed(ctx, form, flow, "invalid_issuer", domain.Errorf(domain.CodeForbidden,
 			"The answer came from another provider than the one that was asked.").WithFix("Nothing was connected. Ask again; if this stays so, do not go on."))
 	}

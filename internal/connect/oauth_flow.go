@@ -70,7 +70,11 @@ func (s *Service) Depart(ctx context.Context, token, origin string, values map[s
 		}
 		form.Account.Fields = fields
 	}
-	return s.depart(ctx, form, redirectURI(&form.Config, origin))
+	redirect, err := redirectURI(&form.Auth, &form.Config, origin)
+	if err != nil {
+		return nil, err
+	}
+	return s.depart(ctx, form, redirect)
 }
 
 // fresh says whether the account has never been connected.
@@ -88,18 +92,77 @@ func checkFields(auth *toolkit.Auth, fields map[string]string) error {
 	return nil
 }
 
-// redirectURI is the config's own address or this router's.
-func redirectURI(cfg *domain.AuthConfig, origin string) string {
-	if own := cfg.Fields[fieldRedirect]; own != "" {
-		return own
+// RedirectURI is the address that has to be registered with the auth config's
+// application at the provider: the config's own, or this router's below origin.
+func (s *Service) RedirectURI(ctx context.Context, cfg *domain.AuthConfig, origin string) (string, error) {
+	tk, err := s.opts.Catalog.Toolkit(ctx, cfg.ProjectID, cfg.Toolkit)
+	if err != nil {
+		return "", err
 	}
-	return strings.TrimRight(origin, "/") + CallbackPath
+	auth := authOf(tk, cfg.Scheme)
+	if auth == nil || auth.OAuth == nil {
+		return "", domain.Errorf(domain.CodeUnsupported, "toolkit %s needs no redirect URI with %s", cfg.Toolkit, cfg.Scheme)
+	}
+	return redirectURI(auth, cfg, origin)
+}
+
+func redirectURI(auth *toolkit.Auth, cfg *domain.AuthConfig, origin string) (string, error) {
+	path, err := callbackPath(auth, cfg)
+	if err != nil {
+		return "", err
+	}
+	here, err := url.Parse(origin)
+	if err != nil {
+		return "", domain.Internal("reading the router's own address", err)
+	}
+	own := cfg.Fields[fieldRedirect]
+	if own == "" {
+		return strings.TrimRight(origin, "/") + path, nil
+	}
+	u, err := url.Parse(own)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "":
+		return "", domain.Invalid(fieldRedirect, "the auth config's %s is not an address that a browser can be sent to", fieldRedirect)
+	case u.Host == here.Host && !returns(path, u.Path):
+		return "", domain.Invalid(fieldRedirect, "the auth config's %s cannot be at %s", fieldRedirect, clip(u.Path)).
+			WithFix("Leave it out, or use %s%s.", strings.TrimRight(origin, "/"), path)
+	}
+	return own, nil
+}
+
+// CallbackPaths are where a browser may come back to from a toolkit's usual
+// provider. Those beside our own are Composio's: an app that is registered with
+// them needs only the host changed.
+func CallbackPaths() []string {
+	return []string{CallbackPath, "/api/v3.1/toolkits/auth/callback", "/api/v3/toolkits/auth/callback", "/api/v1/auth-apps/add"}
+}
+
+// callbackPath is where browsers come back to from the config's provider. One
+// that a project has named itself has a path of its own (RFC 9700, 4.4.2): else
+// it could pass a browser on to the usual provider, and have the answer taken
+// for its own.
+func callbackPath(auth *toolkit.Auth, cfg *domain.AuthConfig) (string, error) {
+	usual, err := auth.OAuth.Endpoint(nil)
+	if err != nil {
+		return "", baseURLError(err)
+	}
+	named, err := auth.OAuth.Endpoint(cfg.Fields)
+	if err != nil {
+		return "", baseURLError(err)
+	}
+	if usual.AuthorizeURL == named.AuthorizeURL && usual.TokenURL == named.TokenURL && usual.APIURL == named.APIURL {
+		return CallbackPath, nil
+	}
+	sum := sha256.Sum256([]byte(named.AuthorizeURL + "\n" + named.TokenURL + "\n" + named.APIURL))
+	return CallbackPath + "/" + hex.EncodeToString(sum[:8]), nil
+}
+
+// returns says whether a browser that was to come back to path may do so at got.
+func returns(path, got string) bool {
+	return got == path || path == CallbackPath && slices.Contains(CallbackPaths(), got)
 }
 
 func (s *Service) depart(ctx context.Context, form *Form, redirect string) (*Departure, error) {
-	if u, err := url.Parse(redirect); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" {
-		return nil, domain.Invalid(fieldRedirect, "the auth config's %s is not an address that a browser can be sent to", fieldRedirect)
-	}
 	asked := s.asked(form.Toolkit, &form.Auth, &form.Config)
 	p, err := s.provider(ctx, &form.Auth, &form.Config)
 	if err != nil {

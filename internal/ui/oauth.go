@@ -28,19 +28,12 @@ const (
 	flowCookieAge    = 20 * 60 // seconds: the way there and back, and the questions after it
 )
 
-// callbackPaths are where providers may send browsers back to. Those beside our
-// own are Composio's: apps that are registered with them at another host need
-// only that changed.
-var callbackPaths = []string{
-	connect.CallbackPath, "/api/v3.1/toolkits/auth/callback", "/api/v3/toolkits/auth/callback", "/api/v1/auth-apps/add",
-}
-
 // Serves gives the route of a path that belongs to the pages, or "".
 func Serves(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/link/"):
 		return RouteLink
-	case slices.Contains(callbackPaths, path):
+	case slices.Contains(connect.CallbackPaths(), path), strings.HasPrefix(path, connect.CallbackPath+"/"):
 		return RouteCallback
 	case strings.HasPrefix(path, finishPath):
 		return RouteFinish
@@ -84,7 +77,7 @@ func flowCookiePaths(redirect, origin string) []string {
 	const own = "/oauth/"
 	u, err := url.Parse(redirect)
 	switch {
-	case err != nil || u.Host != hostOf(origin) || !slices.Contains(callbackPaths, u.Path):
+	case err != nil || u.Host != hostOf(origin) || Serves(u.Path) != RouteCallback:
 		return []string{"/"}
 	case strings.HasPrefix(u.Path, own):
 		return []string{own}
@@ -121,7 +114,7 @@ func (p *pages) arrive(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	flow := connect.FlowOf(q.Get("state"))
 	in := connect.Arrived{
-		State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Description: q.Get("error_description"),
+		Path: r.URL.Path, State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Description: q.Get("error_description"),
 		Issuer: q.Get("iss"), Browser: flowBrowser(r, flow),
 	}
 	if !p.take() {

@@ -1,6 +1,7 @@
 package ui_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -124,45 +125,78 @@ func TestPKCEDowngrade(t *testing.T) {
 	c.wantCounts(0, "without a challenge")
 }
 
-// Two providers, one of them the attacker's: what belongs to the one never
-// reaches the other, and an answer that names another issuer is refused.
+// Two providers, one of them the attacker's, who passes the browser on to the
+// honest one, with the honest application's id and a challenge of the attacker's
+// own walk. The honest answer then comes back in the attacker's walk: its code
+// must not reach the attacker.
 func TestMixUp(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, nil)
-	var asked atomic.Int64
-	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	var got []string
+	evil := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.URL.Path) }))
 	t.Cleanup(evil.Close)
 	attackers := c.authConfig("OAUTH2", "attackers", "secret", func(v map[string]string) {
-		v["authorization_url"], v["token_url"], v["api_url"] = evil.URL+"/authorize", evil.URL+"/token", evil.URL
+		v["token_url"] = c.srv.URL + "/collect" // which the guard lets through, as it would a public host
 	})
-	// The person means the attacker's provider, which sends them on to the honest
-	// one with the attacker's client there; the answer comes to the honest walk's
-	// own state only with the honest issuer.
 	_, address := c.link(attackers, "")
-	bad, err := url.Parse(c.leave(address, ""))
+	out, err := url.Parse(c.leave(address, ""))
 	must(t, err)
-	_, address = c.link(c.config, "")
-	good, err := url.Parse(c.consent(c.leave(address, "acme"), answer{}))
+	redirect, err := url.Parse(out.Query().Get("redirect_uri"))
 	must(t, err)
-	q := good.Query()
-	swapped := url.Values{"code": q["code"], "state": {bad.Query().Get("state")}, "iss": {c.srv.URL}}
-	if p := c.back(c.server.URL + "/oauth/callback?" + swapped.Encode()); p.Status != http.StatusForbidden || !strings.Contains(text(p), "another provider") {
+	if redirect.Path == connect.CallbackPath || !strings.HasPrefix(redirect.Path, connect.CallbackPath+"/") {
+		t.Errorf("a provider of the project's own comes back to %s", redirect)
+	}
+	before := c.srv.Requests()
+	_, own := c.link(c.config, "")
+	honest, err := url.Parse(c.leave(own, "acme"))
+	must(t, err)
+	q := honest.Query()
+	q.Set("state", out.Query().Get("state"))
+	honest.RawQuery = q.Encode()
+	back := c.consent(honest.String(), answer{})
+	if p := c.back(back); p.Status != http.StatusForbidden || !strings.Contains(text(p), "another provider") {
 		t.Errorf("the honest answer in the attacker's walk: %d %s", p.Status, text(p))
 	}
-	if asked.Load() != 0 {
-		t.Errorf("the attacker's token endpoint was asked %d times", asked.Load())
+	if n := c.srv.Requests() - before; n != 2 { // the consent page and its form
+		t.Errorf("%d requests reached the providers", n)
 	}
-	q.Set("iss", evil.URL)
-	if p := c.back(c.server.URL + "/oauth/callback?" + q.Encode()); p.Status != http.StatusForbidden {
-		t.Errorf("the attacker's issuer in the honest walk: %d %s", p.Status, text(p))
-	}
-	c.wantCounts(0, "a mix-up")
 
-	id, address := c.link(c.config, "")
-	good, err = url.Parse(c.consent(c.leave(address, "acme"), answer{}))
+	// Where the provider names itself (RFC 9207), that is compared as well.
+	for iss, status := range map[string]int{evil.URL: http.StatusForbidden, c.srv.URL: http.StatusOK} {
+		id, address := c.link(c.config, "")
+		to := c.consent(c.leave(address, "acme"), answer{})
+		if p := c.back(to + "&iss=" + url.QueryEscape(iss)); p.Status != status || (c.account(id).Status == domain.AccountActive) != (status == http.StatusOK) {
+			t.Errorf("issuer %s: %d %s", iss, p.Status, text(p))
+		}
+	}
+	if len(got) != 0 {
+		t.Errorf("the attacker got %v", got)
+	}
+	c.wantCounts(1, "in all")
+}
+
+// A provider of the project's own works, at its own way back.
+func TestOwnProvider(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil)
+	named := map[string]string{"api_url": c.srv.URL + "/"}
+	named["authorization_url"] = strings.Replace(c.srv.URL, "127.0.0.1", "localhost", 1) + "/authorize"
+	cfg := c.authConfig("OAUTH2", c.app.ClientID, c.app.ClientSecret, func(v map[string]string) { maps.Copy(v, named) })
+	redirect, err := c.connect.RedirectURI(t.Context(), cfg, c.server.URL)
 	must(t, err)
-	if p := c.back(good.String() + "&iss=" + url.QueryEscape(c.srv.URL)); p.Status != 200 || c.account(id).Status != domain.AccountActive {
-		t.Errorf("the honest issuer: %d %s", p.Status, text(p))
+	c.app.RedirectURIs = append(c.app.RedirectURIs, redirect)
+	c.srv.AddOAuthApp(c.app)
+	id, address := c.link(cfg, "")
+	if p := c.back(c.consent(c.leave(address, "acme"), answer{})); p.Status != 200 || c.account(id).Status != domain.AccountActive {
+		t.Errorf("%d %s", p.Status, text(p))
+	}
+	at := c.authConfig("OAUTH2", c.app.ClientID, c.app.ClientSecret, func(v map[string]string) {
+		maps.Copy(v, named)
+		v["oauth_redirect_uri"] = c.server.URL + "/oauth/callback"
+	})
+	_, address = c.link(at, "")
+	if p := c.look(c.send(address, c.fields(address, ""))); p.Status != 400 || !strings.Contains(text(p), redirect) {
+		t.Errorf("the usual way back: %d %s", p.Status, text(p))
 	}
 }
 
@@ -312,15 +346,21 @@ func TestAddressesOfTheConfig(t *testing.T) {
 	hidden := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	t.Cleanup(hidden.Close)
 	for name, edit := range map[string]func(map[string]string){
-		"token at loopback":  func(v map[string]string) { v["token_url"] = hidden.URL + "/token" },
-		"token at metadata":  func(v map[string]string) { v["token_url"] = "http://169.254.169.254/latest" },
-		"token in private":   func(v map[string]string) { v["token_url"] = "https://10.1.2.3/token" },
-		"sites at loopback":  func(v map[string]string) { v["api_url"] = hidden.URL },
-		"token by a name":    func(v map[string]string) { v["token_url"] = strings.Replace(hidden.URL, "127.0.0.1", "localhost", 1) },
-		"token in odd form":  func(v map[string]string) { v["token_url"] = strings.Replace(hidden.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1) },
+		"token at loopback": func(v map[string]string) { v["token_url"] = hidden.URL + "/token" },
+		"token at metadata": func(v map[string]string) { v["token_url"] = "http://169.254.169.254/latest" },
+		"token in private":  func(v map[string]string) { v["token_url"] = "https://10.1.2.3/token" },
+		"sites at loopback": func(v map[string]string) { v["api_url"] = hidden.URL },
+		"token by a name":   func(v map[string]string) { v["token_url"] = strings.Replace(hidden.URL, "127.0.0.1", "localhost", 1) },
+		"token in odd form": func(v map[string]string) {
+			v["token_url"] = strings.Replace(hidden.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1)
+		},
 		"sites in carrier's": func(v map[string]string) { v["api_url"] = "https://100.64.0.1" },
 	} {
 		cfg := c.authConfig("OAUTH2", c.app.ClientID, c.app.ClientSecret, edit)
+		redirect, err := c.connect.RedirectURI(t.Context(), cfg, c.server.URL)
+		must(t, err)
+		c.app.RedirectURIs = append(c.app.RedirectURIs, redirect)
+		c.srv.AddOAuthApp(c.app)
 		id, address := c.link(cfg, "")
 		p := c.back(c.consent(c.leave(address, "acme"), answer{}))
 		if p.Status/100 == 2 || c.account(id).Status == domain.AccountActive {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -27,6 +28,7 @@ import (
 	"github.com/sluice-run/sluice/internal/ui"
 	"github.com/sluice-run/sluice/internal/vault"
 	sandbox "github.com/sluice-run/sluice/sandbox/confluence"
+	"github.com/sluice-run/sluice/toolkit"
 	"github.com/sluice-run/sluice/toolkits/confluence"
 )
 
@@ -82,7 +84,7 @@ func newCloud(t *testing.T, edit func(map[string]string)) *cloud {
 	p, err := identity.New(identity.Options{Store: c.db}).Setup(ctx)
 	must(t, err)
 	c.project = p.ID
-	cat, err := catalog.New(confluence.New())
+	cat, err := catalog.New(c.kit())
 	must(t, err)
 	up, err := httpx.New(httpx.Options{AllowAddrs: []netip.AddrPort{netip.MustParseAddrPort(strings.TrimPrefix(c.srv.URL, "http://"))}})
 	must(t, err)
@@ -99,14 +101,28 @@ func newCloud(t *testing.T, edit func(map[string]string)) *cloud {
 	return c
 }
 
+// kit is the Confluence toolkit whose usual provider is the sandbox.
+func (c *cloud) kit() *toolkit.Toolkit {
+	kit := confluence.New()
+	for i := range kit.Auth {
+		if kit.Auth[i].OAuth == nil {
+			continue
+		}
+		o := *kit.Auth[i].OAuth
+		endpoint := o.Endpoint
+		o.Endpoint = func(config map[string]string) (toolkit.Endpoint, error) {
+			all := map[string]string{"authorization_url": c.srv.URL + "/authorize", "token_url": c.srv.URL + "/oauth/token", "api_url": c.srv.URL}
+			maps.Copy(all, config)
+			return endpoint(all)
+		}
+		kit.Auth[i].OAuth = &o
+	}
+	return kit
+}
+
 func (c *cloud) authConfig(scheme domain.AuthScheme, id, secret string, edit func(map[string]string)) *domain.AuthConfig {
 	c.t.Helper()
-	values := map[string]string{
-		"client_id": id, "client_secret": secret, "token_url": c.srv.URL + "/oauth/token", "api_url": c.srv.URL,
-	}
-	if scheme == domain.SchemeOAuth2 {
-		values["authorization_url"] = c.srv.URL + "/authorize"
-	}
+	values := map[string]string{"client_id": id, "client_secret": secret}
 	if edit != nil {
 		edit(values)
 	}

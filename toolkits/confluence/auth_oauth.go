@@ -39,7 +39,7 @@ func oauth2() toolkit.Auth {
 		ConfigFields: append(clientFields("The client id of your app at developer.atlassian.com/console.", "The app's client secret."),
 			toolkit.Field{
 				Name: "oauth_redirect_uri", DisplayName: "Redirect URI", Type: "url",
-				Description: "The callback URL that is registered with the app. Left out, it is this router's own: its public address and /oauth/callback.",
+				Description: "The callback URL that is registered with the app. Left out, it is this router's own: its public address and /oauth/callback, or a path below that where the addresses are not the usual ones.",
 			},
 			toolkit.Field{
 				Name: "scopes", DisplayName: "Scopes",
