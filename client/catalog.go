@@ -96,26 +96,72 @@ func (c *Client) Toolkits(ctx context.Context) iter.Seq2[Toolkit, error] {
 // ConnectFields gives what a person must supply to connect to a toolkit with a
 // scheme, such as "API_KEY": required fields first.
 func (c *Client) ConnectFields(ctx context.Context, toolkit, scheme string) ([]AuthField, error) {
+	s, err := c.scheme(ctx, toolkit, scheme)
+	if err != nil {
+		return nil, err
+	}
+	return s.Connect, nil
+}
+
+// AuthConfigFields gives what the project must supply to make an auth config of
+// a toolkit with a scheme: required fields first.
+func (c *Client) AuthConfigFields(ctx context.Context, toolkit, scheme string) ([]AuthField, error) {
+	s, err := c.scheme(ctx, toolkit, scheme)
+	if err != nil {
+		return nil, err
+	}
+	return s.Config, nil
+}
+
+// AuthScheme is one way to connect to a toolkit.
+type AuthScheme struct {
+	Scheme string // "OAUTH2", "S2S_OAUTH2", "API_KEY"
+	Name   string
+	// Config is asked of the project, Connect of the user; required fields first.
+	Config, Connect []AuthField
+}
+
+// AuthSchemes gives the ways to connect to a toolkit.
+func (c *Client) AuthSchemes(ctx context.Context, toolkit string) ([]AuthScheme, error) {
+	type groups struct {
+		Required []AuthField `json:"required"`
+		Optional []AuthField `json:"optional"`
+	}
 	var a struct {
 		Details []struct {
 			Mode   string `json:"mode"`
+			Name   string `json:"name"`
 			Fields struct {
-				Initiation struct {
-					Required []AuthField `json:"required"`
-					Optional []AuthField `json:"optional"`
-				} `json:"connected_account_initiation"`
+				Creation   groups `json:"auth_config_creation"`
+				Initiation groups `json:"connected_account_initiation"`
 			} `json:"fields"`
 		} `json:"auth_config_details"`
 	}
 	if err := c.do(ctx, http.MethodGet, "/toolkits/"+url.PathEscape(toolkit), nil, nil, &a); err != nil {
 		return nil, err
 	}
-	var offered []string
+	list := make([]AuthScheme, 0, len(a.Details))
 	for _, d := range a.Details {
-		if d.Mode == scheme {
-			return append(d.Fields.Initiation.Required, d.Fields.Initiation.Optional...), nil
+		list = append(list, AuthScheme{
+			Scheme: d.Mode, Name: d.Name,
+			Config:  append(d.Fields.Creation.Required, d.Fields.Creation.Optional...),
+			Connect: append(d.Fields.Initiation.Required, d.Fields.Initiation.Optional...),
+		})
+	}
+	return list, nil
+}
+
+func (c *Client) scheme(ctx context.Context, toolkit, scheme string) (*AuthScheme, error) {
+	list, err := c.AuthSchemes(ctx, toolkit)
+	if err != nil {
+		return nil, err
+	}
+	offered := make([]string, 0, len(list))
+	for i := range list {
+		if list[i].Scheme == scheme {
+			return &list[i], nil
 		}
-		offered = append(offered, d.Mode)
+		offered = append(offered, list[i].Scheme)
 	}
 	return nil, &Error{
 		Message: "toolkit " + toolkit + " does not connect with " + scheme + ".",

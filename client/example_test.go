@@ -36,3 +36,27 @@ func ExampleSession_Execute() {
 		fmt.Printf("%s\n", result.Data)
 	}
 }
+
+// A project brings its own application at the provider, and a user connects by
+// the provider's consent page.
+func ExampleClient_LinkAccount() {
+	ctx := context.Background()
+	var c *client.Client // of New
+	config, err := c.CreateAuthConfig(ctx, client.NewAuthConfig{
+		Toolkit: "confluence", Scheme: "OAUTH2",
+		Credentials: map[string]string{"client_id": "…", "client_secret": "…"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	link, err := c.LinkAccount(ctx, client.LinkRequest{UserID: "user_123", AuthConfigID: config.ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("Open", link.URL)
+	account, err := c.WaitForAccount(ctx, link.AccountID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("Connected", account.WordID)
+}

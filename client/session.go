@@ -20,6 +20,9 @@ type SessionOptions struct {
 	Tags *TagRule
 	// ConnectedAccounts pins the accounts to use, by toolkit.
 	ConnectedAccounts map[string][]string
+	// AuthConfigs says by which auth config the session connects and chooses
+	// accounts, by toolkit.
+	AuthConfigs map[string]string
 	// Preload lists tools that the MCP endpoint shows directly; PreloadAll shows
 	// every allowed one.
 	Preload    []string
@@ -71,6 +74,7 @@ type sessionRequest struct {
 	Tools             map[string]ToolRule `json:"tools,omitempty"`
 	Tags              *TagRule            `json:"tags,omitempty"`
 	ConnectedAccounts map[string][]string `json:"connected_accounts,omitempty"`
+	AuthConfigs       map[string]string   `json:"auth_configs,omitempty"`
 	ManageConnections manageConnections   `json:"manage_connections"`
 	Preload           *preload            `json:"preload,omitempty"`
 	Search            *search             `json:"search,omitempty"`
@@ -102,7 +106,7 @@ type execute struct {
 
 func (o SessionOptions) request(userID string) sessionRequest {
 	r := sessionRequest{
-		UserID: userID, Tools: o.Tools, Tags: o.Tags, ConnectedAccounts: o.ConnectedAccounts,
+		UserID: userID, Tools: o.Tools, Tags: o.Tags, ConnectedAccounts: o.ConnectedAccounts, AuthConfigs: o.AuthConfigs,
 		ManageConnections: manageConnections{Enable: !o.NoConnections, CallbackURL: o.CallbackURL, Wait: o.WaitForConnections},
 	}
 	if len(o.Toolkits)+len(o.DisableToolkits) > 0 {
@@ -177,6 +181,8 @@ type Result struct {
 	Data       json.RawMessage `json:"data"`
 	Error      string          `json:"error"`
 	LogID      string          `json:"log_id"`
+	// AccountID is the account that the tool ran on; empty where it needed none.
+	AccountID string `json:"connected_account_id"`
 }
 
 // Execute runs a tool, a meta tool too, in the session. arguments marshals to a
@@ -192,11 +198,12 @@ func (s *Session) Execute(ctx context.Context, tool string, arguments any, accou
 		Data  json.RawMessage `json:"data"`
 		Error *string         `json:"error"`
 		LogID string          `json:"log_id"`
+		On    string          `json:"connected_account_id"`
 	}
 	if err := s.client.do(ctx, http.MethodPost, s.path("/execute"), nil, in, &a); err != nil {
 		return nil, err
 	}
-	r := &Result{Successful: a.Error == nil, Data: a.Data, LogID: a.LogID}
+	r := &Result{Successful: a.Error == nil, Data: a.Data, LogID: a.LogID, AccountID: a.On}
 	if a.Error != nil {
 		r.Error = *a.Error
 	}
