@@ -82,7 +82,7 @@ func describe(err error) string {
 	switch {
 	case !errors.As(err, &ce) || ce.Message == "":
 		return err.Error()
-	case ce.Code == client.CodeNoConnection:
+	case ce.Code == client.CodeNoConnection && !strings.Contains(ce.Fix, "/link/"):
 		return ce.Message + "\n  Connect it first: sluice connect TOOLKIT"
 	case ce.Fix != "":
 		return ce.Message + "\n  " + ce.Fix
@@ -126,7 +126,7 @@ func newRoot(s *shared) *cobra.Command {
 	flags.StringVar(&s.home, "home", "", "folder for everything Sluice keeps (env SLUICE_HOME)")
 	flags.StringVar(&s.config, "config", "", "configuration file (default: sluice.yaml in the home)")
 	root.AddCommand(
-		newServe(s), newChat(s), newConnect(s), newAccounts(s), newTools(s), newCall(s), newMCP(s),
+		newServe(s), newChat(s), newConnect(s), newAccounts(s), newAuthConfigs(s), newTools(s), newCall(s), newMCP(s),
 		newKeys(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
 	)
 	root.InitDefaultHelpCmd()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,14 +17,38 @@ import (
 	"github.com/sluice-run/sluice/client"
 )
 
-// typedScheme is the auth scheme whose values a person types.
-const typedScheme = "API_KEY"
+// The auth schemes that a person can choose, by the words for them.
+const (
+	typedScheme   = "API_KEY"
+	consentScheme = "OAUTH2"
+	serviceScheme = "S2S_OAUTH2"
+)
+
+var schemeWords = map[string]string{
+	"token": typedScheme, "api-key": typedScheme, "api_key": typedScheme,
+	"oauth": consentScheme, "oauth2": consentScheme,
+	"service": serviceScheme, "service-account": serviceScheme, "s2s": serviceScheme, "s2s_oauth2": serviceScheme,
+}
+
+// schemeOf gives the wire's word for a scheme.
+func schemeOf(word string) string {
+	if known, ok := schemeWords[strings.ToLower(word)]; ok {
+		return known
+	}
+	return word
+}
 
 // connectFlags are the flags of sluice connect.
 type connectFlags struct {
 	*shared
-	fields []string
-	all    bool
+	fields    []string
+	all       bool
+	scheme    string
+	config    string
+	alias     string
+	link      bool
+	noBrowser bool
+	wait      time.Duration
 }
 
 func newConnect(s *shared) *cobra.Command {
@@ -31,12 +56,17 @@ func newConnect(s *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "connect TOOLKIT",
 		Short: "Connect a real account, such as your Confluence site",
-		Long: "Ask for what the toolkit needs to connect (for Confluence: site, e-mail and API\n" +
-			"token), check it with a call, and keep it sealed in the vault. Secrets are never\n" +
-			"taken from the command line, where other programs could read them: they are typed\n" +
-			"unseen, or read from standard input one a line in the order in which they are\n" +
-			"asked.",
+		Long: "Connect an account: by the provider's consent page (oauth), as a service account\n" +
+			"(service), or with a key or token (token). Without --scheme it is the project's\n" +
+			"newest OAuth application, where it has one, else a token.\n\n" +
+			"For consent the browser is opened, and the command waits until it is done; with\n" +
+			"--no-browser the address is only shown. For a token what is needed is asked for\n" +
+			"(for Confluence: site, e-mail and API token), checked with a call, and kept sealed\n" +
+			"in the vault. Secrets are never taken from the command line, where other programs\n" +
+			"could read them: they are typed unseen, or read from standard input one a line in\n" +
+			"the order in which they are asked.",
 		Example: "  sluice connect confluence\n" +
+			"  sluice connect confluence --scheme oauth --no-browser\n" +
 			"  sluice connect confluence --field base_url=https://wiki.example.com --field subdomain=wiki",
 		Args:              oneArg("the slug of a toolkit, such as confluence"),
 		ValidArgsFunction: s.completeToolkit,
@@ -44,43 +74,132 @@ func newConnect(s *shared) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&f.fields, "field", nil, "a public field as name=value, not asked for then; may be given again")
 	cmd.Flags().BoolVar(&f.all, "all-fields", false, "also ask for optional fields, such as the address of a site elsewhere")
+	cmd.Flags().StringVar(&f.scheme, "scheme", "", "oauth, service or token")
+	cmd.Flags().StringVar(&f.config, "auth-config", "", "id of the auth config to connect by")
+	cmd.Flags().StringVar(&f.alias, "alias", "", "your own name for the account")
+	cmd.Flags().BoolVar(&f.link, "link", false, "type a token on the connect page, not here")
+	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "show the address and open nothing")
+	cmd.Flags().DurationVar(&f.wait, "wait", 10*time.Minute, "how long to wait for the browser")
 	s.routerFlag(cmd)
 	s.userFlag(cmd)
 	s.jsonFlag(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("scheme", cobra.FixedCompletions([]string{"oauth", "service", "token"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("auth-config", func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return s.completeConfig(cmd, nil, begun)
+	})
 	return cmd
 }
 
 func (f *connectFlags) run(ctx context.Context, toolkit string) error {
-	r, err := f.router(ctx)
-	if err != nil {
-		return err
+	return f.withRouter(ctx, func(r *router) error {
+		scheme, config, err := f.choose(ctx, r, toolkit)
+		if err != nil {
+			return err
+		}
+		fields, err := r.ConnectFields(ctx, toolkit, scheme)
+		if err != nil {
+			return err
+		}
+		values, err := publicFields(fields, f.fields)
+		if err != nil {
+			return err
+		}
+		var account *client.Account
+		if scheme == consentScheme || f.link {
+			account, err = f.connectInBrowser(ctx, r, toolkit, scheme, config, values)
+		} else {
+			account, err = f.connectHere(ctx, r, toolkit, scheme, config, fields, values)
+		}
+		if err != nil {
+			return err
+		}
+		return f.done(account, "Connected %s for user %q as %s (%s).", toolkit, account.UserID, account.WordID, account.ID)
+	})
+}
+
+// choose gives the scheme, and the auth config where one is named or is needed.
+func (f *connectFlags) choose(ctx context.Context, r *router, toolkit string) (scheme, config string, err error) {
+	if f.config != "" {
+		a, err := r.AuthConfig(ctx, f.config)
+		if err != nil {
+			return "", "", err
+		}
+		if a.Toolkit.Slug != strings.ToLower(toolkit) || f.scheme != "" && schemeOf(f.scheme) != a.Scheme {
+			return "", "", &exitCoded{exitUsage, fmt.Errorf("--auth-config %s: it connects %s with %s", a.ID, a.Toolkit.Slug, a.Scheme)}
+		}
+		return a.Scheme, a.ID, nil
 	}
-	defer r.Close(ctx)
-	fields, err := r.ConnectFields(ctx, toolkit, typedScheme)
-	if err != nil {
-		return err
+	if scheme = schemeOf(f.scheme); scheme == typedScheme && !f.link {
+		return scheme, "", nil
 	}
-	values, err := publicFields(fields, f.fields)
-	if err != nil {
-		return err
+	for a, err := range r.AuthConfigs(ctx, toolkit) {
+		if err != nil {
+			return "", "", err
+		}
+		if a.Status == "ENABLED" && a.ForSessions && (a.Scheme == scheme || scheme == "" && a.Scheme != typedScheme) {
+			return a.Scheme, a.ID, nil
+		}
 	}
+	switch {
+	case scheme == "":
+		scheme = typedScheme
+		if !f.link {
+			return scheme, "", nil
+		}
+	case scheme != typedScheme:
+		return "", "", &client.Error{
+			Message: "the project has no auth config by which " + toolkit + " is connected with " + scheme + ".",
+			Fix:     "Make one: sluice auth-configs create " + toolkit + " --scheme " + scheme,
+		}
+	}
+	made, err := r.CreateAuthConfig(ctx, client.NewAuthConfig{Toolkit: toolkit, Scheme: scheme})
+	if err != nil {
+		return "", "", err
+	}
+	return scheme, made.ID, nil
+}
+
+// connectHere asks for what the scheme needs and connects at once.
+func (f *connectFlags) connectHere(ctx context.Context, r *router, toolkit, scheme, config string, fields []client.AuthField, values map[string]string) (*client.Account, error) {
 	if err := f.askFields(ctx, fields, values); err != nil {
-		return err
+		return nil, err
 	}
 	stop := f.busy("Checking")
 	defer stop()
-	account, err := r.ConnectAccount(ctx, client.ConnectRequest{
-		UserID: f.userID(), Toolkit: toolkit, Scheme: typedScheme, Values: values,
+	return r.ConnectAccount(ctx, client.ConnectRequest{
+		UserID: f.userID(), Toolkit: toolkit, Scheme: scheme, AuthConfigID: config, Alias: f.alias, Values: values,
 	})
-	stop()
+}
+
+// connectInBrowser sends the person to the connect page and waits until the
+// account is connected.
+func (f *connectFlags) connectInBrowser(ctx context.Context, r *router, toolkit, scheme, config string, values map[string]string) (*client.Account, error) {
+	link, err := r.LinkAccount(ctx, client.LinkRequest{UserID: f.userID(), AuthConfigID: config, Alias: f.alias, Values: values})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if f.json {
-		return f.writeJSON(account)
+	opened := !f.noBrowser && f.openBrowser(ctx, link.URL)
+	if opened {
+		fmt.Fprintf(f.Err, "Connect %s in the browser that was opened, or at:\n%s\n", toolkit, link.URL)
+	} else {
+		fmt.Fprintf(f.Err, "Open this address in a browser to connect %s:\n%s\n", toolkit, link.URL)
 	}
-	fmt.Fprintf(f.Out, "Connected %s for user %q as %s (%s).\n", toolkit, account.UserID, account.WordID, account.ID)
-	return nil
+	if r.app != nil && scheme == consentScheme {
+		fmt.Fprintln(f.Err, wrap("This router runs only as long as this command, at an address of its own, which the provider may not know. "+
+			"If it refuses the redirect address, run sluice serve and set SLUICE_URL.", columns(f.Err, 80)))
+	}
+	stop := f.busy("Waiting for the browser")
+	defer stop()
+	waiting, cancel := context.WithTimeout(ctx, f.wait)
+	defer cancel()
+	a, err := r.WaitForAccount(waiting, link.AccountID)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, &client.Error{
+			Message: fmt.Sprintf("account %s was not connected within %s.", link.AccountID, f.wait),
+			Fix:     "Finish in the browser and look with sluice accounts show " + link.AccountID + ", or run this again.",
+		}
+	}
+	return a, err
 }
 
 // publicFields reads --field name=value. Secrets are refused by name, and their

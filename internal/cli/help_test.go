@@ -15,7 +15,10 @@ import (
 
 // helpOf lists every command that people see.
 var helpOf = []string{
-	"", "accounts", "accounts remove", "call", "chat", "completion", "connect", "doctor", "keys", "keys create", "keys list", "keys revoke",
+	"", "accounts", "accounts alias", "accounts disable", "accounts enable", "accounts list", "accounts refresh", "accounts remove",
+	"accounts revoke", "accounts show", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
+	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
+	"keys", "keys create", "keys list", "keys revoke",
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 }
