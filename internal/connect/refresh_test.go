@@ -32,6 +32,7 @@ type diary struct {
 	url      string
 	config   domain.AuthConfig
 	account  domain.ConnectedAccount
+	options  connect.Options
 	services []*connect.Service // processes on one database
 
 	mu   sync.Mutex
@@ -56,17 +57,18 @@ func newDiary(t testing.TB, scheme domain.AuthScheme, processes int) *diary {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.options = connect.Options{
+		Store: d.DB, Vault: d.Vault, Catalog: cat, HTTP: factory, Now: d.Clock.Now,
+		OnEvent: func(_ context.Context, tx store.Tx, e domain.AccountEvent) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.told = append(d.told, e)
+			_, err := tx.Account(t.Context(), e.ProjectID, e.AccountID)
+			return err
+		},
+	}
 	for range processes {
-		d.services = append(d.services, connect.New(connect.Options{
-			Store: d.DB, Vault: d.Vault, Catalog: cat, HTTP: factory, Now: d.Clock.Now,
-			OnEvent: func(_ context.Context, tx store.Tx, e domain.AccountEvent) error {
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				d.told = append(d.told, e)
-				_, err := tx.Account(t.Context(), e.ProjectID, e.AccountID)
-				return err
-			},
-		}))
+		d.services = append(d.services, connect.New(d.options))
 	}
 	d.config = connecttest.DiaryConfig(t, d.DB, d.Vault, d.p, d.url, scheme, d.Clock.Now())
 	d.account = connecttest.DiaryAccount(t, d.DB, d.Vault, d.p, d.url, d.config, "ada", d.Clock.Now())
@@ -166,6 +168,14 @@ func nthOnly(n int, f connecttest.Fault) func(int) connecttest.Fault {
 	}
 }
 
+// held holds the answer back, after the work.
+func held(begun chan<- struct{}, let <-chan struct{}) connecttest.Fault {
+	return connecttest.Fault{Then: func(*http.Request) {
+		begun <- struct{}{}
+		<-let
+	}}
+}
+
 func (d *diary) counts(want connecttest.ProviderCounts) {
 	d.t.Helper()
 	if diff := cmp.Diff(want, d.p.Counts()); diff != "" {
@@ -238,7 +248,7 @@ func TestOneRenewalForAll(t *testing.T) {
 func TestTheOldTokenWillDo(t *testing.T) {
 	d := newDiary(t, domain.SchemeOAuth2, 2)
 	begun, let := make(chan struct{}), make(chan struct{})
-	d.p.SetFault(always(connecttest.Fault{Begun: begun, Wait: let}))
+	d.p.SetFault(always(held(begun, let)))
 	d.Clock.Advance(hour - 30*time.Second)
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -263,7 +273,7 @@ func TestTheOldTokenWillDo(t *testing.T) {
 func TestTheCallerLeaves(t *testing.T) {
 	d := newDiary(t, domain.SchemeOAuth2, 1)
 	begun, let := make(chan struct{}), make(chan struct{})
-	d.p.SetFault(always(connecttest.Fault{Begun: begun, Wait: let}))
+	d.p.SetFault(always(held(begun, let)))
 	d.Clock.Advance(2 * hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
@@ -403,7 +413,9 @@ func TestAnotherWasFaster(t *testing.T) {
 	d := newDiary(t, domain.SchemeOAuth2, 2)
 	d.Clock.Advance(2 * hour)
 	begun, let := make(chan struct{}), make(chan struct{})
-	d.p.SetFault(nthOnly(1, connecttest.Fault{Begun: begun, Wait: let, Status: 400, Body: `{"error":"invalid_grant"}`}))
+	refusal := held(begun, let)
+	refusal.Status, refusal.Body = 400, `{"error":"invalid_grant"}`
+	d.p.SetFault(nthOnly(1, refusal))
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := d.call(0); err != nil {
@@ -589,7 +601,7 @@ func TestExpiringAndRecovered(t *testing.T) {
 func TestRevokedMeanwhile(t *testing.T) {
 	d := newDiary(t, domain.SchemeOAuth2, 1)
 	begun, let := make(chan struct{}), make(chan struct{})
-	d.p.SetFault(always(connecttest.Fault{Begun: begun, Wait: let}))
+	d.p.SetFault(always(held(begun, let)))
 	d.Clock.Advance(2 * hour)
 	var done sync.WaitGroup
 	done.Go(func() {

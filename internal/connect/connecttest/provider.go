@@ -38,10 +38,8 @@ type Fault struct {
 	RetryAfter int
 	Late       time.Duration // before the answer, after the work
 	Cut        bool          // do the work, and end the connection instead of answering
-	// Begun and Wait hold the answer back, after the work: a test hears of it and
-	// lets it go.
-	Begun chan<- struct{}
-	Wait  <-chan struct{}
+	// Then is called after the work and before the answer, with what was asked.
+	Then func(r *http.Request)
 }
 
 // ProviderCounts is what a Provider did.
@@ -187,11 +185,8 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		status, answer = p.exchange(r)
 	}
 	p.mu.Unlock()
-	if fault.Begun != nil {
-		fault.Begun <- struct{}{}
-	}
-	if fault.Wait != nil {
-		<-fault.Wait
+	if fault.Then != nil {
+		fault.Then(r)
 	}
 	if fault.Late > 0 {
 		late := time.NewTimer(fault.Late)
