@@ -98,8 +98,9 @@ type doctor struct {
 }
 
 // Doctor examines a router's home, configuration and connections, beside a
-// running router or without one. It changes nothing but file modes that the
-// router would change too, and it never fails: what is wrong is a finding.
+// running router or without one. It changes nothing but what a call would, tokens
+// that have ended and the mode of a SQLite file, and it never fails: what is wrong
+// is a finding.
 func Doctor(ctx context.Context, opts DoctorOptions) Diagnosis {
 	if opts.Environ == nil {
 		opts.Environ = os.Environ()

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	"github.com/sluice-run/sluice/internal/ui"
 	"github.com/sluice-run/sluice/internal/vault"
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -113,6 +115,13 @@ func (d *doctor) account(ctx context.Context, conn *connect.Service, cat *catalo
 	case a.Status != domain.AccountActive:
 		return []Finding{one("account", StateFailure, again, "%s: it is %s%s", name, a.Status, because(a.StatusReason))}
 	}
+	cfg, err := conn.AuthConfig(ctx, a.ProjectID, a.AuthConfigID)
+	switch {
+	case err != nil:
+		return []Finding{one("account", StateFailure, again, "%s: %s", name, domain.AsError(err).Message)}
+	case cfg.Disabled:
+		return []Finding{one("account", StateSkipped, "", "%s: its auth config is disabled", name)}
+	}
 	tk, err := cat.Toolkit(ctx, a.ProjectID, a.Toolkit)
 	if err != nil {
 		return []Finding{one("account", StateFailure, "Run a program that has this toolkit, or remove the account.", "%s: there is no such toolkit any more", name)}
@@ -138,7 +147,10 @@ func (d *doctor) account(ctx context.Context, conn *connect.Service, cat *catalo
 	if probe.HasDate && probe.Skew.Abs() > maxSkew {
 		out = append(out, one("clock", StateWarning, "Set the clock by the network (NTP).", "this machine's clock is %s", apart(probe.Skew, probe.Site)))
 	}
-	if f := d.scopes(tk, a, name, again); f != nil {
+	if now, err := conn.Account(ctx, a.ProjectID, a.ID); err == nil {
+		a = now // its tokens may have been renewed on the way
+	}
+	if f := lackingScopes(tk, cfg, a, name, again); f != nil {
 		f.About = about
 		out = append(out, *f)
 	}
@@ -167,14 +179,20 @@ func quoted(id string) string {
 	return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
 }
 
-// scopes counts the toolkit's tools that the account's scopes are too few for.
-func (d *doctor) scopes(tk *toolkit.Toolkit, a *domain.ConnectedAccount, name, again string) *Finding {
+// lackingScopes counts the tools that may run on the account and that its scopes are
+// too few for.
+func lackingScopes(tk *toolkit.Toolkit, cfg *domain.AuthConfig, a *domain.ConnectedAccount, name, again string) *Finding {
 	if a.Scopes == nil {
 		return nil // not known: an API token has its user's rights
 	}
 	var without []ToolWithout
 	var grant []string
+	all := 0
 	for i := range tk.Tools {
+		if len(cfg.Tools) > 0 && !slices.Contains(cfg.Tools, tk.Tools[i].Slug) {
+			continue
+		}
+		all++
 		missing := tk.Tools[i].Scopes.Missing(a.Scopes)
 		if len(missing) == 0 {
 			continue
@@ -187,12 +205,12 @@ func (d *doctor) scopes(tk *toolkit.Toolkit, a *domain.ConnectedAccount, name, a
 		}
 	}
 	if len(without) == 0 {
-		return &Finding{Check: "scopes", State: StateOK, Found: fmt.Sprintf("%s: enough for all %d tools", name, len(tk.Tools))}
+		return &Finding{Check: "scopes", State: StateOK, Found: fmt.Sprintf("%s: enough for all %d tools", name, all)}
 	}
 	slices.Sort(grant)
 	return &Finding{
 		Check: "scopes", State: StateWarning, Tools: without,
-		Found: fmt.Sprintf("%s: %d of %d tools will fail for want of scopes", name, len(without), len(tk.Tools)),
+		Found: fmt.Sprintf("%s: %d of %d tools will fail for want of scopes", name, len(without), all),
 		Mend:  "Grant " + strings.Join(grant, ", ") + ". " + again,
 	}
 }
@@ -241,19 +259,39 @@ func (d *doctor) redirect(c *domain.AuthConfig) {
 		return
 	}
 	f := Finding{Check: "redirect", State: StateOK, About: &About{Project: c.ProjectID, Toolkit: c.Toolkit, AuthConfig: c.ID}}
-	own, err := url.Parse(c.Fields[redirectField])
-	public, perr := url.Parse(d.cfg.PublicURL)
+	name, own, router := fmt.Sprintf("%s (%s)", c.Name, c.Toolkit), c.Fields[redirectField], d.origin()
+	if own == "" && router != "" {
+		own = router + connect.CallbackPath
+	}
+	u, err := url.Parse(own)
+	at, _ := url.Parse(router) // validated, or our own
 	switch {
-	case d.cfg.PublicURL == "" || perr != nil:
-		f.State, f.Mend = StateWarning, "Set public_url (SLUICE_PUBLIC_URL); register that address at the provider."
-		f.Found = fmt.Sprintf("%s (%s): public_url is not set, so the redirect address depends on how a browser reaches the router", c.Name, c.Toolkit)
-	case c.Fields[redirectField] == "":
-		f.Found = fmt.Sprintf("%s (%s): browsers come back to the public URL", c.Name, c.Toolkit)
-	case err != nil || own.Scheme != public.Scheme || !strings.EqualFold(own.Host, public.Host):
-		f.State, f.Mend = StateFailure, "Change "+redirectField+" of the auth config to begin with "+d.cfg.PublicURL+", here and at the provider, or correct public_url."
-		f.Found = fmt.Sprintf("%s (%s): browsers are sent back to %s, and the router is at %s", c.Name, c.Toolkit, clean(c.Fields[redirectField]), d.cfg.PublicURL)
+	case router == "":
+		f.State, f.Mend = StateWarning, "Set public_url (SLUICE_PUBLIC_URL), and register its "+connect.CallbackPath+" at the provider."
+		f.Found = name + ": public_url is not set, so where browsers come back to depends on how they reach the router"
+	case err != nil || u.Scheme != at.Scheme || !strings.EqualFold(u.Host, at.Host):
+		f.State, f.Mend = StateFailure, "Change "+redirectField+" of the auth config to begin with "+router+", here and at the provider, or correct public_url."
+		f.Found = fmt.Sprintf("%s: browsers are sent back to %s, and the router is at %s", name, clean(own), router)
+	case ui.Serves(u.Path) != ui.RouteCallback:
+		f.State, f.Mend = StateFailure, "Change "+redirectField+" of the auth config to "+router+connect.CallbackPath+", here and at the provider."
+		f.Found = fmt.Sprintf("%s: browsers are sent back to %s, where the router does not expect them", name, clean(own))
 	default:
-		f.Found = fmt.Sprintf("%s (%s): browsers come back to %s", c.Name, c.Toolkit, clean(c.Fields[redirectField]))
+		f.Found = fmt.Sprintf("%s: browsers come back to %s, which must be registered at the provider", name, clean(own))
 	}
 	d.add(f)
+}
+
+// origin is the router's, as browsers reach it; empty when that is not known.
+func (d *doctor) origin() string {
+	if public := strings.TrimRight(d.cfg.PublicURL, "/"); public != "" {
+		return public
+	}
+	host, port, err := net.SplitHostPort(d.cfg.Addr)
+	if err != nil || port == "0" || !isLoopback(host) {
+		return ""
+	}
+	if d.cfg.TLS() {
+		return "https://" + d.cfg.Addr
+	}
+	return "http://" + d.cfg.Addr
 }

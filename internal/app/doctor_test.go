@@ -316,3 +316,66 @@ func TestDoctorFindsThePort(t *testing.T) {
 	other.Close()
 	finds(t, p.examine(), "address", app.StateOK, "is free", "")
 }
+
+// A service account that was given too few scopes at the site, and then loses its
+// credential there.
+func TestDoctorOfAServiceAccount(t *testing.T) { onBoth(t, testDoctorOfAServiceAccount) }
+
+func testDoctorOfAServiceAccount(t *testing.T, in func(*app.Options)) {
+	p := newPatient(t, in)
+	scopes := []string{"read:content-details:confluence", "read:page:confluence"}
+	robot := p.site.AddServiceAccount(confluence.ServiceAccount{Name: "Robot", Scopes: scopes})
+	made := p.send(http.MethodPost, "/api/v3.1/auth_configs", fmt.Sprintf(
+		`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"S2S_OAUTH2","credentials":{"client_id":%q,"client_secret":%q,"token_url":%q,"api_url":%q}}}`,
+		robot.ClientID, robot.ClientSecret, p.site.url+"/oauth/token", p.site.url))
+	a := p.send(http.MethodPost, "/api/v3.1/connected_accounts", fmt.Sprintf(
+		`{"auth_config":{"id":%q},"connection":{"user_id":"robot","state":{"authScheme":"S2S_OAUTH2","val":{"subdomain":"acme"}}}}`, field(made.body, "auth_config.id")))
+	if p.opts.Account = field(a.body, "id"); a.status != http.StatusCreated || p.opts.Account == "" {
+		t.Fatalf("connecting: %v %v", made, a)
+	}
+	d := p.examine()
+	finds(t, d, "account", app.StateOK, "answers", "")
+	f := finds(t, d, "scopes", app.StateWarning, "tools will fail for want of scopes", "Grant ")
+	for _, one := range f.Tools {
+		for _, need := range one.Scopes {
+			if slices.ContainsFunc(need, func(s string) bool { return slices.Contains(scopes, s) }) {
+				t.Errorf("%s lacks %v, and has %v", one.Tool, need, scopes)
+			}
+		}
+	}
+	if text, err := json.Marshal(d); err != nil || strings.Contains(string(text), robot.ClientSecret) {
+		t.Errorf("the client's secret shows: %v", err)
+	}
+	// The token ended long ago: a call renews it, and so does the doctor.
+	db := p.database()
+	account := func() domain.ConnectedAccount {
+		t.Helper()
+		a, err := db.Account(t.Context(), p.ProjectID(), p.opts.Account)
+		must(t, err)
+		return a
+	}
+	old := account()
+	old.ExpiresAt, old.RefreshAt = time.Now().Add(-time.Hour), time.Now().Add(-2*time.Hour)
+	_, err := db.SwapGrant(t.Context(), p.ProjectID(), old)
+	must(t, err)
+	finds(t, p.examine(), "account", app.StateOK, "answers", "")
+	if now := account(); !now.ExpiresAt.After(time.Now()) {
+		t.Errorf("not renewed: %+v", now)
+	}
+	// The credential is gone, and the token with it.
+	p.site.RemoveOAuthApp(robot.ClientID)
+	finds(t, p.examine(), "account", app.StateFailure, "refused the credentials", "sluice connect confluence --user robot")
+	// Only the tools that its auth config allows count; on one that is off nothing runs.
+	change := func(body string) {
+		t.Helper()
+		if a := p.send(http.MethodPatch, "/api/v3.1/auth_configs/"+field(made.body, "auth_config.id"), body); a.status != http.StatusOK {
+			t.Fatalf("changing the auth config: %v", a)
+		}
+	}
+	change(`{"tool_access_config":{"tools_available_for_execution":["CONFLUENCE_GET_PAGE_BY_ID","CONFLUENCE_CREATE_PAGE"]}}`)
+	finds(t, p.examine(), "scopes", app.StateWarning, "1 of 2 tools will fail", "Grant write:page:confluence.")
+	if a := p.send(http.MethodPatch, "/api/v3.1/auth_configs/"+field(made.body, "auth_config.id")+"/DISABLED", ""); a.status != http.StatusOK {
+		t.Fatalf("switching the auth config off: %v", a)
+	}
+	finds(t, p.examine(), "account", app.StateSkipped, "auth config is disabled", "")
+}

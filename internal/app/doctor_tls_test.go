@@ -184,6 +184,8 @@ func TestDoctorFindsRedirects(t *testing.T) {
 		Fields: map[string]string{"oauth_redirect_uri": "https://old.example.com/oauth/callback?x=secret"},
 	}
 	must(t, db.CreateAuthConfig(t.Context(), c))
+	finds(t, p.examine(), "redirect", app.StateFailure, "sent back to https://old.example.com/oauth/callback", "http://"+p.Addr())
+	p.opts.Config.Addr = "127.0.0.1:0"
 	finds(t, p.examine(), "redirect", app.StateWarning, "our app (confluence): public_url is not set", "SLUICE_PUBLIC_URL")
 	p.opts.Config.PublicURL = p.URL()
 	f := finds(t, p.examine(), "redirect", app.StateFailure, "sent back to https://old.example.com/oauth/callback", p.URL())
@@ -193,7 +195,10 @@ func TestDoctorFindsRedirects(t *testing.T) {
 	c.Fields = map[string]string{"oauth_redirect_uri": p.URL() + "/oauth/callback"}
 	must(t, db.UpdateAuthConfig(t.Context(), c.ProjectID, c))
 	finds(t, p.examine(), "redirect", app.StateOK, "come back to "+p.URL(), "")
+	c.Fields = map[string]string{"oauth_redirect_uri": p.URL() + "/elsewhere"}
+	must(t, db.UpdateAuthConfig(t.Context(), c.ProjectID, c))
+	finds(t, p.examine(), "redirect", app.StateFailure, "does not expect them", p.URL()+"/oauth/callback")
 	c.Fields = nil
 	must(t, db.UpdateAuthConfig(t.Context(), c.ProjectID, c))
-	finds(t, p.examine(), "redirect", app.StateOK, "come back to the public URL", "")
+	finds(t, p.examine(), "redirect", app.StateOK, "come back to "+p.URL()+"/oauth/callback", "")
 }
