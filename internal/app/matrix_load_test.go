@@ -19,7 +19,7 @@ func TestIsolationUnderLoad(t *testing.T) { onBoth(t, testIsolationUnderLoad) }
 
 func testIsolationUnderLoad(t *testing.T, in func(*app.Options)) {
 	w := newWorld(t, func(o *app.Options) { in(o); o.Config.LogLevel = "error" })
-	calls := 3000
+	calls := 2000
 	if testing.Short() {
 		calls = 600
 	}
