@@ -163,6 +163,7 @@ func (a *App) setup(ctx context.Context) error {
 	a.onStop("upstream connections", func(context.Context) error { upstream.Close(); return nil })
 	conn := connect.New(connect.Options{
 		Store: a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
+		Observe: func(_ context.Context, r connect.Renewal) { a.tel.Metrics.Renewal(r.Toolkit, r.Outcome, r.Duration) },
 	})
 	kept, err := a.openFiles(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package connect
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -47,9 +48,12 @@ func (r *renewing) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	again := req.Clone(req.Context())
 	if req.GetBody != nil {
-		if again.Body, err = req.GetBody(); err != nil {
-			return res, nil
+		body, err := req.GetBody()
+		if err != nil {
+			_ = res.Body.Close() // the error weighs more
+			return nil, fmt.Errorf("sending a request again: %w", err)
 		}
+		again.Body = body
 	}
 	_, _ = io.CopyN(io.Discard, res.Body, peekBytes) // so that the connection can be used again
 	_ = res.Body.Close()

@@ -27,6 +27,7 @@ type Metrics struct {
 	upstream *prometheus.HistogramVec
 	streams  *prometheus.GaugeVec
 	jobs     *prometheus.HistogramVec
+	renewals *prometheus.HistogramVec
 
 	routes, slugs, toolkits labelSet
 }
@@ -48,6 +49,9 @@ func NewMetrics(version string) *Metrics {
 		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sluice_job_duration_seconds", Help: "Tries of background jobs, by kind and outcome.", Buckets: seconds,
 		}, []string{"kind", "outcome"}),
+		renewals: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_token_renewal_duration_seconds", Help: "Tries to renew an account's tokens, by toolkit and outcome.", Buckets: seconds,
+		}, []string{"toolkit", "outcome"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_open_streams", Help: "Event streams open now, by kind.",
 		}, []string{"kind"}),
@@ -56,7 +60,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "sluice_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, info,
+	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -100,6 +104,15 @@ func (m *Metrics) Job(kind, outcome string, took time.Duration) {
 		return
 	}
 	m.jobs.WithLabelValues(kind, outcome).Observe(took.Seconds())
+}
+
+// Renewal counts one try to renew an account's tokens: renewed, settled by
+// another process, failed for now, or expired for good.
+func (m *Metrics) Renewal(toolkit, outcome string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.renewals.WithLabelValues(m.toolkits.bound(toolkit), outcome).Observe(took.Seconds())
 }
 
 // StreamOpened counts an open stream of a kind ("mcp", "events") until the
