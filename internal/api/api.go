@@ -97,6 +97,7 @@ func New(opts Options) (http.Handler, error) {
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()
+	s.ownRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

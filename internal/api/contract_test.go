@@ -14,6 +14,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// own is in the paths of operations that the contract does not have.
+const own = "/sluice/"
+
 // shared is where the contract lies, beside the checkout.
 const shared = "../../../shared/composio"
 
@@ -56,7 +59,7 @@ func (w *world) checkWire(method, at string, a answer) {
 	if a.Header.Get("Link") != "" || a.Header.Get("Deprecation") != "" || a.Header.Get("Sunset") != "" {
 		w.t.Errorf("%s %s: a header that clients print as a warning: %v", method, at, a.Header)
 	}
-	if method == http.MethodHead || !strings.Contains(at, "/api/v3") {
+	if method == http.MethodHead || !strings.Contains(at, "/api/v3") || (a.Status < 300 && strings.Contains(at, own)) {
 		return
 	}
 	if ct := a.Header.Get("Content-Type"); ct != "application/json" {
@@ -193,6 +196,9 @@ func TestDocument(t *testing.T) {
 	}
 	for at, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
+			if strings.Contains(at, own) {
+				continue
+			}
 			for status := range op.Responses.Map() {
 				if status == "default" {
 					continue

@@ -87,6 +87,9 @@ var rows = []row{
 	{op: "enableAccount", at: "{new.account}", body: `{"enabled":false}`, shows: "true"},
 	{op: "refreshAccount", at: "{account}", body: `{"validate_credentials":true}`, shows: "{account}"},
 	{op: "revokeAccount", at: "{new.consented}", shows: "REVOKED"},
+	{op: "listAccountEvents", query: "connected_account_id={account}", public: "the account has no events: a filter by it finds as little as one by a wrong one"},
+	{op: "setBranding", query: "for={my.tag}", body: `{"name":"the project's brand"}`, shows: "the project's brand"},
+	{op: "getBranding", query: "for={my.tag}", shows: "the project's brand"},
 	{op: "deleteAccount", at: "{new.account}", shows: "true"},
 
 	// Tools.

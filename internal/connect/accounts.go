@@ -215,8 +215,23 @@ func (s *Service) Requested(ctx context.Context, a *domain.ConnectedAccount) []s
 // credentials are good. What is not ACTIVE afterwards needs a person.
 func (s *Service) Renew(ctx context.Context, projectID, id string, validate bool) (*domain.ConnectedAccount, error) {
 	a, err := s.Account(ctx, projectID, id)
-	if err != nil || !a.Usable() || !validate {
+	if err != nil || a.Disabled {
 		return a, err
+	}
+	if a.Scheme == domain.SchemeOAuth2 || a.Scheme == domain.SchemeS2SOAuth2 {
+		renewed, err := s.Refresh(ctx, projectID, id)
+		switch domain.CodeOf(err) {
+		case "":
+			a = renewed
+		case domain.CodeUnsupported: // as good as it gets
+		case domain.CodeNoConnection, domain.CodeConflict: // its user must connect it again
+			return s.Account(ctx, projectID, id)
+		default:
+			return nil, err
+		}
+	}
+	if !validate || !a.Usable() {
+		return a, nil
 	}
 	return s.Validate(ctx, projectID, id)
 }
