@@ -443,6 +443,12 @@ func (s *server) authConfigWire(ctx context.Context, a domain.AuthConfig) (authC
 	if a.Scopes != nil {
 		public["scopes"] = a.Scopes
 	}
+	if a.Scheme == domain.SchemeOAuth2 && public["oauth_redirect_uri"] == nil {
+		// What has to be registered at the provider, where the project names none.
+		if uri, err := s.Connect.RedirectURI(ctx, &a, callerOf(ctx).origin); err == nil {
+			public["oauth_redirect_uri"] = uri
+		}
+	}
 	tools := texts(a.Tools)
 	return authConfigOut{
 		ID: a.ID, UUID: uuid, Type: "custom", Toolkit: authToolkit{Slug: a.Toolkit, Logo: logo}, Name: a.Name,

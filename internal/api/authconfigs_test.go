@@ -31,7 +31,7 @@ func TestOwnApplication(t *testing.T) {
 	got := w.want(200, "GET", one, nil)
 	want := map[string]any{
 		"name": "Team app", "auth_scheme": "OAUTH2", "type": "custom", "is_composio_managed": false, "status": "ENABLED",
-		"credentials":                 map[string]any{"client_id": "app-1", "scopes": []any{"read:note", "write:note"}},
+		"credentials":                 map[string]any{"client_id": "app-1", "scopes": []any{"read:note", "write:note"}, "oauth_redirect_uri": w.server.URL + "/oauth/callback"},
 		"restrict_to_following_tools": []any{"NOTES_GET"}, "is_enabled_for_tool_router": false,
 		"tool_access_config": map[string]any{
 			"tools_available_for_execution": []any{"NOTES_GET"}, "tools_for_connected_account_creation": []any{"NOTES_DELETE"},
@@ -70,7 +70,7 @@ func TestOwnApplication(t *testing.T) {
 		}
 	}
 	w.want(200, "PATCH", one, `{"credentials":{"oauth_redirect_uri":null,"scopes":[]}}`)
-	if diff := cmp.Diff(map[string]any{"client_id": "app-1"}, w.want(200, "GET", one, nil).at("credentials")); diff != "" {
+	if diff := cmp.Diff(map[string]any{"client_id": "app-1", "oauth_redirect_uri": w.server.URL + "/oauth/callback"}, w.want(200, "GET", one, nil).at("credentials")); diff != "" {
 		t.Errorf("taken away (-want +got):\n%s", diff)
 	}
 	sealed, err := w.db.ConfigSecrets(t.Context(), w.project.ID, id)
