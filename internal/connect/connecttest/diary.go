@@ -66,10 +66,7 @@ func DiaryConfig(t testing.TB, db Keeper, v *vault.Vault, p *Provider, url strin
 	if err := db.CreateAuthConfig(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	sealed := seal(t, v, c.ID, "client_secret", p.ClientSecret)
-	if err := db.PutConfigSecret(t.Context(), Project, c.ID, "client_secret", sealed); err != nil {
-		t.Fatal(err)
-	}
+	PutConfigSecret(t, db, v, c.ID, "client_secret", p.ClientSecret)
 	return c
 }
 
@@ -114,4 +111,12 @@ func seal(t testing.TB, v *vault.Vault, id, field, value string) []byte {
 		t.Fatal(err)
 	}
 	return sealed
+}
+
+// PutConfigSecret seals a secret of an auth config of Project.
+func PutConfigSecret(t testing.TB, db Keeper, v *vault.Vault, configID, field, value string) {
+	t.Helper()
+	if err := db.PutConfigSecret(t.Context(), Project, configID, field, seal(t, v, configID, field, value)); err != nil {
+		t.Fatal(err)
+	}
 }
