@@ -8,7 +8,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
 )
@@ -65,7 +64,7 @@ func (s *server) setBranding(ctx context.Context, in *brandingIn) (brandingOut, 
 			*f.to = *f.from
 		}
 	}
-	b, err = s.Connect.SetBranding(ctx, project, connect.Branding(b))
+	b, err = s.Connect.SetBranding(ctx, project, b)
 	return brandingOut(b), err
 }
 

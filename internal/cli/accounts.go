@@ -156,9 +156,18 @@ func newAccountsShow(s *shared) *cobra.Command {
 		scopes, _ := a.State.Val["scope"].(string)
 		site, _ := a.State.Val["base_url"].(string)
 		for _, l := range [][2]string{
-			{"Account", a.ID}, {"Name", a.WordID}, {"Alias", a.Alias}, {"User", a.UserID}, {"Toolkit", a.Toolkit.Slug},
-			{"Status", state}, {"Connected by", a.AuthConfig.Scheme + ", auth config " + a.AuthConfig.ID}, {"Address", site},
-			{"Scopes", scopes}, {"Not granted", strings.Join(notGranted(a.Requested, scopes), " ")}, {"Created", a.CreatedAt}, {"Changed", a.UpdatedAt},
+			{"Account", a.ID},
+			{"Name", a.WordID},
+			{"Alias", a.Alias},
+			{"User", a.UserID},
+			{"Toolkit", a.Toolkit.Slug},
+			{"Status", state},
+			{"Connected by", a.AuthConfig.Scheme + ", auth config " + a.AuthConfig.ID},
+			{"Address", site},
+			{"Scopes", scopes},
+			{"Not granted", strings.Join(notGranted(a.Requested, scopes), " ")},
+			{"Created", a.CreatedAt},
+			{"Changed", a.UpdatedAt},
 		} {
 			if l[1] != "" {
 				fmt.Fprintf(w, "%s\t%s\n", l[0], printable(l[1]))

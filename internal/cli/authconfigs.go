@@ -156,7 +156,8 @@ func (s *shared) createConfig(ctx context.Context, r *router, f *configFlags, to
 		if _, given := values[field.Name]; given || !field.Required {
 			continue
 		}
-		v, err := "", error(nil)
+		var v string
+		var err error
 		if field.Secret {
 			v, err = f.secretFrom(ctx, p, field)
 		} else {
@@ -228,8 +229,13 @@ func (s *shared) showConfig(a *client.AuthConfig) error {
 	}
 	w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
 	lines := [][2]string{
-		{"Auth config", a.ID}, {"Name", a.Name}, {"Toolkit", a.Toolkit.Slug}, {"Scheme", a.Scheme}, {"Status", configState(a)},
-		{"Accounts", fmt.Sprint(a.Connections)}, {"Tools", strings.Join(a.Tools, " ")},
+		{"Auth config", a.ID},
+		{"Name", a.Name},
+		{"Toolkit", a.Toolkit.Slug},
+		{"Scheme", a.Scheme},
+		{"Status", configState(a)},
+		{"Accounts", fmt.Sprint(a.Connections)},
+		{"Tools", strings.Join(a.Tools, " ")},
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Credentials)) {
 		value := fmt.Sprint(a.Credentials[name])

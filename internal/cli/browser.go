@@ -30,7 +30,7 @@ func (s *shared) browser(ctx context.Context, address string) *exec.Cmd {
 	if _, err := exec.LookPath(name); err != nil {
 		return nil
 	}
-	return exec.CommandContext(ctx, name, args...)
+	return exec.CommandContext(ctx, name, args...) //nolint:gosec // one of three names, and an http address
 }
 
 // openBrowser opens the address and says whether that was possible.

@@ -116,12 +116,69 @@ def test_connecting(api, session, router):
         api.connected_accounts.retrieve(account.id)
 
 
+def test_an_application_of_ones_own(api):
+    tool = "CONFLUENCE_GET_SPACES"
+    made = api.auth_configs.create(toolkit={"slug": "confluence"}, auth_config={
+        "type": "use_custom_auth", "auth_scheme": "OAUTH2", "name": "team",
+        "credentials": {"client_id": "app-1", "client_secret": "hidden-771", "scopes": ["read:page:confluence", "offline_access"]},
+        "restrict_to_following_tools": [tool],
+    })
+    config = made.auth_config.id
+    assert made.auth_config.is_composio_managed is False
+    got = api.auth_configs.retrieve(config)
+    assert got.credentials == {"client_id": "app-1", "scopes": ["read:page:confluence", "offline_access"]}
+    assert got.tool_access_config.tools_available_for_execution == [tool]
+    assert "hidden-771" not in got.to_json()
+
+    api.auth_configs.update(config, type="custom", credentials={"client_secret": "hidden-772"}, tool_access_config={"tools_available_for_execution": []})
+    assert api.auth_configs.retrieve(config).restrict_to_following_tools == []
+    with pytest.raises(composio_client.BadRequestError, match="credentials.client_id"):
+        api.auth_configs.update(config, type="custom", credentials={"client_id": ""})
+    managed = api.auth_configs.create(toolkit={"slug": "confluence"}, auth_config={"type": "use_composio_managed_auth"})
+    assert managed.auth_config.id == config
+
+    link = api.link.create(auth_config_id=config, user_id="user_123", connection_data={"subdomain": "acme"})
+    account = api.connected_accounts.retrieve(link.connected_account_id)
+    assert (account.status, account.data["subdomain"]) == ("INITIATED", "acme")
+    refreshed = api.connected_accounts.refresh(account.id)
+    assert refreshed.redirect_url and refreshed.redirect_url != link.redirect_url
+    legacy = api.connected_accounts.create(auth_config={"id": config}, connection={"user_id": "user_123"})
+    assert legacy.redirect_url.startswith("http")
+
+    api.auth_configs.update_status("DISABLED", nanoid=config)
+    assert config not in {c.id for c in api.auth_configs.list().items}
+    assert api.auth_configs.list(show_disabled=True, search="team").items[0].status == "DISABLED"
+    api.auth_configs.update_status("ENABLED", nanoid=config)
+    api.auth_configs.delete(config)
+    with pytest.raises(composio_client.NotFoundError):
+        api.auth_configs.retrieve(config)
+    with pytest.raises(composio_client.NotFoundError):
+        api.connected_accounts.retrieve(account.id)
+
+
+def test_changing_an_account(api, session):
+    api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_CURRENT_USER")
+    (account,) = api.connected_accounts.list(user_ids=["user_123"], statuses=["ACTIVE"]).items
+    assert api.connected_accounts.patch(account.id, alias="work").success
+    assert api.connected_accounts.retrieve(account.id).alias == "work"
+    assert api.connected_accounts.refresh(account.id, validate_credentials=True).status == "ACTIVE"
+    assert api.connected_accounts.update_status(account.id, enabled=False).success
+    assert api.connected_accounts.retrieve(account.id).is_disabled
+    with pytest.raises(composio_client.BadRequestError) as refused:
+        api.tool_router.session.execute(session.session_id, tool_slug="CONFLUENCE_GET_CURRENT_USER", account="work")
+    assert refused.value.body["error"]["code"] == 1803
+    assert api.connected_accounts.update_status(account.id, enabled=True).success
+    with pytest.raises(composio_client.BadRequestError):
+        api.post(f"/api/v3.1/connected_accounts/{account.id}/revoke", cast_to=object)  # newer clients: connected_accounts.revoke
+    assert api.connected_accounts.delete(account.id).success
+
+
 def test_the_catalogue(api):
     (toolkit,) = api.toolkits.list().items
     count = toolkit.meta.tools_count
     assert toolkit.slug == "confluence" and count >= 62
     detail = api.toolkits.retrieve("confluence")
-    assert {d.mode for d in detail.auth_config_details} == {"API_KEY"}
+    assert {d.mode for d in detail.auth_config_details} == {"API_KEY", "OAUTH2", "S2S_OAUTH2"}
     assert api.toolkits.retrieve_categories().items
     tools = api.tools.list(toolkit_slug="confluence", limit=9999)
     assert tools.total_items == count
