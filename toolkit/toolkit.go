@@ -19,6 +19,8 @@ type Toolkit struct {
 	Auth        []Auth
 	Tools       []Tool
 	Triggers    []Trigger
+	// TriggerNotes is Markdown that is true of all triggers, for the documentation.
+	TriggerNotes string
 	// Synonyms say how people call the application's things, by the word that
 	// the tools' names use: "page": {"document", "article"}. Search reads them.
 	Synonyms map[string][]string

@@ -46,7 +46,7 @@ func toolkitPage(t *testing.T, tk *toolkit.Toolkit) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<!-- Generated from the tools by make generate; do not edit. -->\n# %s\n\n%s\n\n", tk.Name, tk.Description)
-	fmt.Fprintf(&b, "Version %s, %d tools.\n", tk.Version, len(tk.Tools))
+	fmt.Fprintf(&b, "Version %s, %d tools, %d triggers.\n", tk.Version, len(tk.Tools), len(tk.Triggers))
 	for _, auth := range tk.Auth {
 		fmt.Fprintf(&b, "\n## Connecting with %s\n\n| field | needed | what |\n|---|---|---|\n", auth.Scheme)
 		for _, f := range auth.Fields {
@@ -65,7 +65,48 @@ func toolkitPage(t *testing.T, tk *toolkit.Toolkit) []byte {
 	for i := range tools {
 		toolSection(t, &b, &tools[i])
 	}
+	triggerSections(t, &b, tk)
 	return b.Bytes()
+}
+
+// triggerSections describes the triggers of a toolkit.
+func triggerSections(t *testing.T, b *bytes.Buffer, tk *toolkit.Toolkit) {
+	t.Helper()
+	if len(tk.Triggers) == 0 {
+		return
+	}
+	b.WriteString("\n## Triggers\n\nTriggers poll. The first poll notes what is there; events are what comes after it. " +
+		"Each event has a key by which a receiver knows it again.\n")
+	if len(tk.TriggerNotes) > 0 {
+		fmt.Fprintf(b, "\n%s\n", strings.TrimSpace(tk.TriggerNotes))
+	}
+	triggers := slices.SortedFunc(slices.Values(tk.Triggers), func(x, y toolkit.Trigger) int { return strings.Compare(x.Slug, y.Slug) })
+	for i := range triggers {
+		tr := &triggers[i]
+		fmt.Fprintf(b, "\n### %s\n\n%s\n\n", tr.Slug, tr.Description)
+		fmt.Fprintf(b, "- Scopes: %s\n", scopes(tr.Scopes.All))
+		if len(tr.Scopes.Some) > 0 {
+			fmt.Fprintf(b, "- Scopes for some configurations: %s\n", scopes(tr.Scopes.Some))
+		}
+		fmt.Fprintf(b, "- Upstream: `%s`\n", strings.Join(tr.Endpoints, "`, `"))
+		cost := fmt.Sprintf("requests: %d, points: %d", tr.IdleRequests, tr.IdlePoints)
+		if tr.IdleMore != "" {
+			cost += " (" + tr.IdleMore + ")"
+		}
+		fmt.Fprintf(b, "- Polls every %g minutes by default, every %g at most. A poll that finds nothing costs %s.\n", tr.Interval.Minutes(), tr.MinInterval.Minutes(), cost)
+		if tr.Receives() {
+			b.WriteString("- Takes webhooks of the application as well.\n")
+		}
+		for _, line := range tr.Blind {
+			fmt.Fprintf(b, "- Limit: %s\n", line)
+		}
+		arguments(t, b, tr.Config, "configuration", "No configuration.")
+		var example bytes.Buffer
+		if err := json.Indent(&example, tr.Example, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(b, "\n```json\n%s\n```\n", example.String())
+	}
 }
 
 // scopes writes needs: all of them, each by any of its names.
@@ -89,6 +130,12 @@ func toolSection(t *testing.T, b *bytes.Buffer, tool *toolkit.Tool) {
 	for _, p := range tool.Pitfalls {
 		fmt.Fprintf(b, "- Note: %s\n", p)
 	}
+	arguments(t, b, tool.Input, "argument", "Takes no arguments.")
+}
+
+// arguments lists the properties of a schema.
+func arguments(t *testing.T, b *bytes.Buffer, schema json.RawMessage, heading, none string) {
+	t.Helper()
 	var in struct {
 		Properties map[string]struct {
 			Description string `json:"description"`
@@ -96,14 +143,14 @@ func toolSection(t *testing.T, b *bytes.Buffer, tool *toolkit.Tool) {
 		} `json:"properties"`
 		Required []string `json:"required"`
 	}
-	if err := json.Unmarshal(tool.Input, &in); err != nil {
+	if err := json.Unmarshal(schema, &in); err != nil {
 		t.Fatal(err)
 	}
 	if len(in.Properties) == 0 {
-		b.WriteString("\nTakes no arguments.\n")
+		fmt.Fprintf(b, "\n%s\n", none)
 		return
 	}
-	b.WriteString("\n| argument | what |\n|---|---|\n")
+	fmt.Fprintf(b, "\n| %s | what |\n|---|---|\n", heading)
 	names := make([]string, 0, len(in.Properties))
 	for name := range in.Properties {
 		names = append(names, name)

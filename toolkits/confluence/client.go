@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -33,6 +34,9 @@ type client struct {
 	http *http.Client
 	base string
 	call *toolkit.Call // for progress reports and the account's public fields
+
+	asked int       // how many requests were made
+	date  time.Time // the site's clock at the last answer, by its Date header
 }
 
 func newClient(call *toolkit.Call) (*client, error) {
@@ -77,9 +81,13 @@ func (c *client) do(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
+	c.asked++
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return transportError(ctx, r, err)
+	}
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.date = at
 	}
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))

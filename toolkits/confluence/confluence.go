@@ -82,6 +82,8 @@ func New() *toolkit.Toolkit {
 			getPageVersionDiff, updateContentRestrictions,
 			getTemplates, getTemplate, createPageFromTemplate,
 		),
+		Triggers:     triggers(),
+		TriggerNotes: triggerNotes,
 	}
 }
 

@@ -88,7 +88,9 @@ func newSite(t *testing.T) *site {
 // openSite is newSite with a sandbox of another kind.
 func openSite(t *testing.T, o sandbox.Options) *site {
 	t.Helper()
-	o.Clock = func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
+	if o.Clock == nil {
+		o.Clock = func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
+	}
 	srv := sandbox.NewServer(o)
 	t.Cleanup(srv.Close)
 	me := srv.AddUser(sandbox.User{Email: "tester@example.com", DisplayName: "Tess Tester"})
