@@ -134,8 +134,11 @@ func testAuthConfigIsEnforcedAtEveryDoor(t *testing.T, in func(*app.Options)) {
 		account                  string // of the record
 		says                     string
 	}{
-		{"a tool that is not listed", "PATCH", "", `{"tool_access_config":{"tools_available_for_execution":["CONFLUENCE_CREATE_PAGE"]}}`,
-			[]domain.Code{domain.CodeForbidden}, accounts[0].ID, "tools_available_for_execution"},
+		{
+			"a tool that is not listed", "PATCH", "", `{"tool_access_config":{"tools_available_for_execution":["CONFLUENCE_CREATE_PAGE"]}}`,
+			[]domain.Code{domain.CodeForbidden},
+			accounts[0].ID, "tools_available_for_execution",
+		},
 		{"the config is disabled", "PATCH", "/DISABLED", "", []domain.Code{domain.CodeForbidden, domain.CodeNoConnection}, "", "is disabled"},
 	} {
 		if a := r.send(rule.method, config+rule.path, rule.body); a.status != http.StatusOK {

@@ -15,5 +15,8 @@ func (a *App) Handler() http.Handler { return a.server.Handler }
 // SetRevoker puts a provider of tests in the place of the real ones.
 func (v *Vault) SetRevoker(r Revoker) { v.revoke = r }
 
+// Revoker gives the one in use.
+func (v *Vault) Revoker() Revoker { return v.revoke }
+
 // Doors are the paths that are served besides the REST API's.
 func (a *App) Doors() []string { return a.doors }

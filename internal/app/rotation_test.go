@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
@@ -237,19 +238,19 @@ func TestRevoke(t *testing.T) {
 	defer v.Close()
 	var mu sync.Mutex
 	told := map[string]bool{}
-	v.SetRevoker(func(_ context.Context, a domain.ConnectedAccount, secrets map[string]string) error {
+	byProvider := v.Revoker()
+	v.SetRevoker(func(ctx context.Context, a *domain.ConnectedAccount) connect.Taken {
 		mu.Lock()
 		defer mu.Unlock()
-		for _, s := range secrets {
-			told[a.UserID] = sandboxToken.MatchString(s)
-		}
+		secrets, err := r.database().Secrets(ctx, a.ProjectID, a.ID)
+		told[a.UserID] = err == nil && len(secrets) == 1 // they are destroyed only afterwards
 		switch a.UserID {
 		case "bob":
-			return fmt.Errorf("the provider says: %w", app.ErrNoRevocation)
+			return byProvider(ctx, a)
 		case "cleo":
-			return fmt.Errorf("500 for token %v", secrets)
+			return connect.Taken{Outcome: connect.NotTaken, Note: "it answered 500"}
 		}
-		return nil
+		return connect.Taken{Outcome: connect.TakenBack, Tokens: []string{"refresh_token"}}
 	})
 	accounts, err := v.Accounts(t.Context(), app.VaultFilter{})
 	must(t, err)
@@ -258,7 +259,7 @@ func TestRevoke(t *testing.T) {
 	states := map[string]string{}
 	for _, o := range out {
 		states[o.UserID] = o.Upstream
-		if o.Destroyed != 1 || o.Error != "" || !told[o.UserID] || sandboxToken.MatchString(o.Detail) {
+		if o.Destroyed != 1 || o.Error != "" || !told[o.UserID] || sandboxToken.MatchString(o.Detail) || (o.Detail == "") != (o.UserID == "ann") {
 			t.Errorf("%+v, told %v", o, told[o.UserID])
 		}
 	}

@@ -2,14 +2,15 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/catalog"
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/vault"
@@ -22,10 +23,13 @@ const KeptOld = 75 * time.Minute
 // Vault is a home opened for its secrets alone, beside running routers or
 // without one.
 type Vault struct {
-	cfg    Config
-	db     *sqlstore.DB
-	vault  *vault.Vault
-	revoke Revoker
+	cfg     Config
+	db      *sqlstore.DB
+	vault   *vault.Vault
+	connect *connect.Service
+	revoke  Revoker
+	// upstream is nil until the vault is open.
+	upstream *httpx.Factory
 }
 
 // Names of the vault's that the command line uses.
@@ -47,10 +51,13 @@ func OpenVault(ctx context.Context, cfg Config) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{cfg: cfg, db: db, revoke: noRevoker}
+	v := &Vault{cfg: cfg, db: db}
 	opts, err := vaultOptions(cfg, db)
 	if err == nil {
 		v.vault, err = vault.Open(ctx, opts)
+	}
+	if err == nil {
+		err = v.openConnect()
 	}
 	if err != nil {
 		v.Close()
@@ -60,7 +67,12 @@ func OpenVault(ctx context.Context, cfg Config) (*Vault, error) {
 }
 
 // Close closes the home.
-func (v *Vault) Close() { _ = v.db.Close() }
+func (v *Vault) Close() {
+	if v.upstream != nil {
+		v.upstream.Close()
+	}
+	_ = v.db.Close()
+}
 
 // Keys lists the keys of the keyset, the primary first.
 func (v *Vault) Keys() []VaultKey { return v.vault.Keys() }
@@ -226,16 +238,24 @@ func (v *Vault) projects(ctx context.Context, meant string) (names map[string]st
 	return names, id, nil
 }
 
-// Revoker tells a provider that an account's credentials are to be refused from
-// now on. ErrNoRevocation, wrapped or not, means that the provider offers no way.
-type Revoker func(ctx context.Context, account domain.ConnectedAccount, secrets map[string]string) error
+// Revoker has a provider take back an account's tokens.
+type Revoker func(ctx context.Context, account *domain.ConnectedAccount) connect.Taken
 
-// ErrNoRevocation says that a provider cannot be told; its message says what the
-// person can do instead.
-var ErrNoRevocation = errors.New("the provider offers no revocation: end the token in its own settings")
-
-func noRevoker(context.Context, domain.ConnectedAccount, map[string]string) error {
-	return ErrNoRevocation
+// openConnect gives the vault what ends accounts, and reaches their providers
+// through the guard.
+func (v *Vault) openConnect() error {
+	cat, err := catalog.New(builtinToolkits()...)
+	if err != nil {
+		return err
+	}
+	upstream, err := httpx.New(httpx.Options{Version: Version(), AllowPrefixes: v.cfg.UpstreamAllow, MaxTries: 1})
+	if err != nil {
+		return err
+	}
+	v.upstream = upstream
+	v.connect = connect.New(connect.Options{Store: v.db, Vault: v.vault, Catalog: cat, HTTP: upstream})
+	v.revoke = v.connect.RevokeUpstream
+	return nil
 }
 
 // RevokedAccount is what became of one account.
@@ -334,63 +354,26 @@ func (v *Vault) Revoke(ctx context.Context, accounts []domain.ConnectedAccount, 
 	return out, ctx.Err()
 }
 
-// mark makes the account REVOKED, whatever it has become meanwhile, and destroys
-// its secrets when destroyed is given. A deleted account has none.
+// mark makes the account REVOKED, and destroys its secrets when destroyed is
+// given. A deleted account has none.
 func (v *Vault) mark(ctx context.Context, a *domain.ConnectedAccount, destroyed *int) error {
-	err := v.db.InTx(ctx, func(tx store.Tx) error {
-		now, err := tx.Account(ctx, a.ProjectID, a.ID)
-		if err != nil {
-			return err
-		}
-		if destroyed != nil {
-			n, err := tx.DeleteSecrets(ctx, a.ProjectID, a.ID)
-			if err != nil {
-				return err
-			}
-			*destroyed = n
-		}
-		if now.Status == domain.AccountRevoked {
-			return nil
-		}
-		now.Status, now.StatusReason = domain.AccountRevoked, revokedReason
-		now.UpdatedAt = time.Now().UTC().Truncate(time.Microsecond)
-		return tx.UpdateAccount(ctx, a.ProjectID, now)
-	})
+	_, n, err := v.connect.End(ctx, a.ProjectID, a.ID, revokedReason, destroyed != nil)
+	if destroyed != nil {
+		*destroyed = n
+	}
 	if domain.CodeOf(err) == domain.CodeNotFound {
 		return nil
 	}
 	return err
 }
 
-// tell asks the provider to revoke the account's credentials.
+// tell asks the provider to take back the account's tokens.
 func (v *Vault) tell(ctx context.Context, a domain.ConnectedAccount) (state, detail string) {
-	ctx, cancel := context.WithTimeout(ctx, upstreamTime)
-	defer cancel()
-	sealed, err := v.db.Secrets(ctx, a.ProjectID, a.ID)
-	secrets := make(map[string]string, len(sealed))
-	for field, b := range sealed {
-		if err != nil {
-			break
-		}
-		var plain []byte
-		if plain, err = v.vault.Open(ctx, vault.Ref{ProjectID: a.ProjectID, AccountID: a.ID, Field: field}, b); err == nil {
-			secrets[field] = string(plain)
-			clear(plain)
-		}
-	}
-	if err == nil && len(secrets) == 0 {
+	if left, err := v.db.Secrets(ctx, a.ProjectID, a.ID); err == nil && len(left) == 0 {
 		return "", "it had no secret"
 	}
-	if err == nil {
-		err = v.revoke(ctx, a, secrets)
-	}
-	switch {
-	case errors.Is(err, ErrNoRevocation):
-		return "unsupported", err.Error()
-	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "failed", fmt.Sprintf("the provider did not answer within %s", upstreamTime)
-	case err != nil:
-		return "failed", domain.AsError(err).Message // no cause: it may hold the token
-	}
-	return "revoked", ""
+	ctx, cancel := context.WithTimeout(ctx, upstreamTime)
+	defer cancel()
+	taken := v.revoke(ctx, &a)
+	return taken.Outcome, taken.Note
 }

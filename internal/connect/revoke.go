@@ -32,70 +32,108 @@ func (s *Service) Revoke(ctx context.Context, projectID, accountID string) (*Rev
 	}
 	out := &Revoked{}
 	// Nothing upstream inside the transaction; and the secrets go even if that fails.
-	out.Tokens, out.Note = s.revokeUpstream(ctx, a)
-	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
+	taken := s.RevokeUpstream(ctx, a)
+	out.Tokens, out.Note = taken.Tokens, taken.Note
+	ended, _, err := s.End(ctx, projectID, accountID, "revoked by the application", true)
+	if err != nil {
+		return nil, err
+	}
+	out.Account = *ended
+	return out, nil
+}
+
+// End makes the account REVOKED, whatever it has become meanwhile: no call runs
+// on it any more, and a renewal that is under way is for nothing. With destroy its
+// secrets go too; it says how many. Providers are not told: see RevokeUpstream.
+func (s *Service) End(ctx context.Context, projectID, accountID, reason string, destroy bool) (*domain.ConnectedAccount, int, error) {
+	var ended domain.ConnectedAccount
+	var destroyed int
+	err := s.opts.Store.InTx(ctx, func(tx store.Tx) error {
 		stored, err := tx.Account(ctx, projectID, accountID)
 		if err != nil {
 			return notFound(err, accountID)
 		}
-		stored.Status, stored.StatusReason, stored.UpdatedAt = domain.AccountRevoked, "revoked by the application", s.now()
-		stored.Grant = domain.Grant{Generation: stored.Generation}
-		swapped, err := tx.SwapGrant(ctx, projectID, stored) // a renewal that is under way finds other tokens
-		if err == nil && !swapped {
-			err = domain.Errorf(domain.CodeConflict, "the account was changed meanwhile").WithFix("Try again.")
+		if stored.Status != domain.AccountRevoked {
+			stored.Status, stored.StatusReason, stored.UpdatedAt = domain.AccountRevoked, reason, s.now()
+			stored.Grant = domain.Grant{Generation: stored.Generation}
+			swapped, err := tx.SwapGrant(ctx, projectID, stored)
+			if err == nil && !swapped {
+				err = domain.Errorf(domain.CodeConflict, "the account was changed meanwhile").WithFix("Try again.")
+			}
+			if err == nil {
+				stored.Generation++
+				err = s.tellOnce(ctx, tx, &stored, domain.AccountEventRevoked, reason)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
+		ended, destroyed = stored, 0
+		if destroy {
+			destroyed, err = tx.DeleteSecrets(ctx, projectID, accountID)
 		}
-		stored.Generation++
-		out.Account = stored
-		if _, err = tx.DeleteSecrets(ctx, projectID, accountID); err != nil {
-			return err
-		}
-		return s.tellOnce(ctx, tx, &stored, domain.AccountEventRevoked, stored.StatusReason)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return &ended, destroyed, err
 }
 
-// revokeUpstream gives the names of the tokens that the provider took back, and
-// what the account's people should know.
-func (s *Service) revokeUpstream(ctx context.Context, a *domain.ConnectedAccount) (tokens []string, note string) {
+// What a provider did when it was told that an account ends.
+const (
+	TakenBack   = "revoked"
+	Unsupported = "unsupported" // there is no way to tell it
+	NotTaken    = "failed"
+)
+
+// Taken says what became of an account's tokens at its provider.
+type Taken struct {
+	Outcome string   // TakenBack, Unsupported, NotTaken
+	Tokens  []string // what was taken back: refresh_token, access_token
+	Note    string   // what is left to do there; empty when nothing is
+}
+
+const byHand = "Remove the app's access there, in the account's settings."
+
+// RevokeUpstream has the provider take back an account's tokens, where it can be
+// told. Nothing changes here: see Revoke.
+func (s *Service) RevokeUpstream(ctx context.Context, a *domain.ConnectedAccount) Taken {
+	none := func(outcome, note string) Taken { return Taken{Outcome: outcome, Note: note} }
 	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
 	if err != nil {
-		return nil, "The toolkit is not offered any more, so the provider was not told."
+		return none(Unsupported, "The toolkit is not offered any more, so the provider was not told.")
 	}
 	auth := authOf(tk, a.Scheme)
 	if auth == nil || auth.OAuth == nil {
-		return nil, "The credentials were typed in, and " + tk.Name + " cannot be told from here: delete the key or token there."
+		return none(Unsupported, "The credentials were typed in, and "+tk.Name+" cannot be told from here: delete the key or token there.")
 	}
-	const byHand = "Remove the app's access there, in the account's settings."
 	cfg, err := s.AuthConfig(ctx, a.ProjectID, a.AuthConfigID)
 	if err != nil {
-		return nil, "The auth config cannot be read, so the provider was not told. " + byHand
+		return none(NotTaken, "The auth config cannot be read, so the provider was not told. "+byHand)
 	}
 	p, err := s.provider(ctx, auth, cfg)
 	if err != nil {
-		return nil, "The auth config is not complete, so the provider was not told. " + byHand
+		return none(NotTaken, "The auth config is not complete, so the provider was not told. "+byHand)
 	}
 	if p.Endpoint.RevokeURL == "" {
-		return nil, tk.Name + " offers no way to take tokens back from here. " + byHand
+		return none(Unsupported, tk.Name+" offers no way to take tokens back from here. "+byHand)
 	}
 	secrets, err := s.openSecrets(ctx, a)
 	if err != nil {
-		return nil, "The tokens cannot be opened, so the provider was not told. " + byHand
+		return none(NotTaken, "The tokens cannot be opened, so the provider was not told. "+byHand)
 	}
+	out := Taken{Outcome: TakenBack}
 	for _, name := range []string{secretRefresh, secretAccess} { // the refresh token first: it ends the grant
 		if secrets[name] == "" {
 			continue
 		}
-		if err := p.Revoke(ctx, secrets[name], name); err == nil {
-			tokens = append(tokens, name)
-		} else if e := (*authscheme.Error)(nil); !errors.As(err, &e) || e.Kind != authscheme.KindUnsupported || len(tokens) == 0 {
-			note = tk.Name + " did not confirm that its tokens are revoked. " + byHand
+		err := p.Revoke(ctx, secrets[name], name)
+		e := (*authscheme.Error)(nil)
+		switch {
+		case err == nil:
+			out.Tokens = append(out.Tokens, name)
+		case errors.As(err, &e) && e.Kind == authscheme.KindUnsupported && len(out.Tokens) > 0: // of this kind of token
+		default:
+			out.Outcome, out.Note = NotTaken, tk.Name+" did not confirm that its tokens are revoked. "+byHand
 		}
 	}
-	return tokens, note
+	return out
 }
