@@ -85,6 +85,12 @@ func (s *Service) Update(ctx context.Context, projectID, id string, change Accou
 			after.Alias = *change.Alias
 		}
 		if sealed != nil {
+			if after.Generation != a.Generation { // ended or connected again: what was proven is of before
+				return errChanged
+			}
+			if _, err := tx.VoidLinks(ctx, projectID, id, s.now()); err != nil {
+				return err
+			}
 			after.Fields, after.Identity = proven.Fields, proven.Identity
 			after.Status, after.StatusReason = domain.AccountActive, ""
 		}
@@ -94,7 +100,10 @@ func (s *Service) Update(ctx context.Context, projectID, id string, change Accou
 		}
 		return putSecrets(ctx, tx, &after, sealed)
 	})
-	if domain.CodeOf(err) == domain.CodeConflict {
+	switch {
+	case errors.Is(err, errChanged):
+		return nil, domain.Errorf(domain.CodeConflict, "account %s was changed meanwhile", id).WithFix("Look at it, and try again.")
+	case domain.CodeOf(err) == domain.CodeConflict && change.Alias != nil:
 		return nil, aliasTaken(*change.Alias)
 	}
 	if err != nil {
@@ -102,6 +111,8 @@ func (s *Service) Update(ctx context.Context, projectID, id string, change Accou
 	}
 	return &after, nil
 }
+
+var errChanged = errors.New("connect: the account was changed meanwhile")
 
 // proveAnew puts new values over those that the account has, and has the
 // upstream prove them.

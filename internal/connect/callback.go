@@ -200,6 +200,14 @@ func (s *Service) keepPending(ctx context.Context, form *Form, flow *domain.OAut
 		return err
 	}
 	return s.inTx(ctx, &form.Account, func(tx store.Tx, stored *domain.ConnectedAccount) error {
+		// The provider took its time: an account that was ended keeps nothing.
+		link, err := tx.LinkByHash(ctx, form.Link.TokenHash)
+		if err != nil {
+			return err
+		}
+		if !link.UsedAt.IsZero() {
+			return badLink("This link was used or has expired meanwhile.").WithCause(ErrSpent)
+		}
 		return putSecrets(ctx, tx, stored, sealed)
 	})
 }
@@ -363,6 +371,16 @@ func (s *Service) activate(ctx context.Context, form *Form, a *domain.ConnectedA
 		}
 		if !used {
 			return badLink("This link was used or has expired meanwhile.").WithCause(ErrSpent)
+		}
+		if _, err := tx.VoidLinks(ctx, a.ProjectID, a.ID, now); err != nil {
+			return err
+		}
+		cfg, err := tx.AuthConfig(ctx, a.ProjectID, stored.AuthConfigID)
+		if err != nil {
+			return noAuthConfig(err, stored.AuthConfigID)
+		}
+		if cfg.Disabled {
+			return linkOff()
 		}
 		stored.Fields, stored.Identity = a.Fields, a.Identity
 		stored.Status, stored.StatusReason, stored.UpdatedAt = domain.AccountActive, "", now

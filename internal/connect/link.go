@@ -290,9 +290,6 @@ func (s *Service) formOfFlow(ctx context.Context, flow *domain.OAuthFlow) (*Form
 }
 
 func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, error) {
-	if !link.UsedAt.IsZero() {
-		return nil, badLink("This link was already used: the account is connected.").WithCause(ErrSpent)
-	}
 	a, err := s.opts.Store.Account(ctx, link.ProjectID, link.AccountID)
 	if err != nil {
 		if domain.CodeOf(err) == domain.CodeNotFound {
@@ -300,11 +297,11 @@ func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, 
 		}
 		return nil, err
 	}
-	switch {
-	case a.Status == domain.AccountRevoked && link.CreatedAt.Before(a.UpdatedAt):
+	switch { // who connects or ends an account makes all its links void
+	case !link.UsedAt.IsZero() && a.Status == domain.AccountRevoked:
 		return nil, badLink("This link is not valid any more: the connection was ended.").WithCause(ErrSpent)
-	case a.UpdatedAt.After(link.CreatedAt) && a.Usable():
-		return nil, badLink("This link is not valid any more: the account was connected meanwhile.").WithCause(ErrSpent)
+	case !link.UsedAt.IsZero():
+		return nil, badLink("This link was already used, or another one was: the account is connected.").WithCause(ErrSpent)
 	}
 	tk, err := s.opts.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
 	if err != nil {
@@ -319,7 +316,7 @@ func (s *Service) formOf(ctx context.Context, link *domain.ConnectLink) (*Form, 
 		return nil, err
 	}
 	if form.Config.Disabled {
-		return nil, badLink("This link is not valid any more: the application has switched this way to connect off.").WithCause(ErrSpent)
+		return nil, linkOff()
 	}
 	form.Asked = s.asked(tk, auth, &form.Config)
 	form.Brand, err = s.Branding(ctx, a.ProjectID)
@@ -344,6 +341,10 @@ func (f *Form) ClaimedBy(browser string) bool {
 func badLink(sentence string) *domain.Error {
 	return domain.Errorf(domain.CodeNotFound, "%s", sentence).
 		WithFix("Ask the application or agent that sent you here for a new link.")
+}
+
+func linkOff() error {
+	return badLink("This link is not valid any more: the application has switched this way to connect off.").WithCause(ErrSpent)
 }
 
 // inWords writes a link's time for a person.

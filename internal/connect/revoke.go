@@ -68,6 +68,10 @@ func (s *Service) End(ctx context.Context, projectID, accountID, reason string, 
 				return err
 			}
 		}
+		// A browser that is on its way must not bring the account back.
+		if _, err := tx.VoidLinks(ctx, projectID, accountID, s.now()); err != nil {
+			return err
+		}
 		ended, destroyed = stored, 0
 		if destroy {
 			destroyed, err = tx.DeleteSecrets(ctx, projectID, accountID)

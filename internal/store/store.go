@@ -192,6 +192,9 @@ type Links interface {
 	// UseLink marks an unused, unexpired link used; it reports false, and
 	// changes nothing, for any other.
 	UseLink(ctx context.Context, projectID string, hash [32]byte, at time.Time) (bool, error)
+	// VoidLinks marks the account's unused links used: none of them connects it any
+	// more. It says how many.
+	VoidLinks(ctx context.Context, projectID, accountID string, at time.Time) (int, error)
 	// DropExpiredLinks removes up to limit links of all projects, used ones too,
 	// that expired before the given time, and says how many.
 	DropExpiredLinks(ctx context.Context, before time.Time, limit int) (int, error)

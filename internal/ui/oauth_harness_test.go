@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +44,22 @@ type cloud struct {
 	config *domain.AuthConfig
 	db     *sqlstore.DB
 	log    *logs
+	vault  *watchedVault
 	seen   *bytes.Buffer // every page and address
+}
+
+// watchedVault says what is about to be sealed: a moment at which others may come
+// between.
+type watchedVault struct {
+	*vault.Vault
+	before atomic.Pointer[func(field string)]
+}
+
+func (v *watchedVault) Seal(ctx context.Context, ref vault.Ref, plaintext []byte) ([]byte, error) {
+	if f := v.before.Load(); f != nil {
+		(*f)(ref.Field)
+	}
+	return v.Vault.Seal(ctx, ref, plaintext)
 }
 
 type logs struct {
@@ -81,6 +97,7 @@ func newCloud(t *testing.T, edit func(map[string]string)) *cloud {
 	t.Cleanup(func() { _ = c.db.Close() })
 	v, err := vault.Open(ctx, vault.Options{Keys: vault.FileKey(filepath.Join(dir, "key")), Load: c.db.LoadKeyset, Save: c.db.SaveKeyset})
 	must(t, err)
+	c.vault = &watchedVault{Vault: v}
 	p, err := identity.New(identity.Options{Store: c.db}).Setup(ctx)
 	must(t, err)
 	c.project = p.ID
@@ -90,7 +107,7 @@ func newCloud(t *testing.T, edit func(map[string]string)) *cloud {
 	must(t, err)
 	t.Cleanup(up.Close)
 	c.connect = connect.New(connect.Options{
-		Store: c.db, Vault: v, Catalog: cat, HTTP: up, Now: func() time.Time { return time.Now().Add(time.Duration(c.later.Load())) },
+		Store: c.db, Vault: c.vault, Catalog: cat, HTTP: up, Now: func() time.Time { return time.Now().Add(time.Duration(c.later.Load())) },
 	})
 	c.server = httptest.NewServer(ui.New(ui.Options{
 		Connect: c.connect, Logger: slog.New(slog.NewJSONHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

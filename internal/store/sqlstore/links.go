@@ -35,6 +35,16 @@ func (s *queries) UseLink(ctx context.Context, projectID string, hash [32]byte, 
 	return touched == 1, err
 }
 
+// VoidLinks implements store.Links.
+func (s *queries) VoidLinks(ctx context.Context, projectID, accountID string, at time.Time) (int, error) {
+	if micros(at) <= 0 {
+		return 0, domain.Invalid("at", "the time of use is missing")
+	}
+	n, err := s.exec(ctx, linkNoun,
+		`UPDATE links SET used_at = ? WHERE project_id = ? AND account_id = ? AND used_at = 0`, micros(at), projectID, accountID)
+	return int(n), err
+}
+
 // browserOf gives NULL for a link that is nobody's yet.
 func browserOf(l domain.ConnectLink) any {
 	if l.BrowserHash == [32]byte{} {

@@ -156,6 +156,10 @@ var attempts = []attempt{
 		}
 		return err
 	}, ""},
+	{"VoidLinks", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		n, err := q.VoidLinks(ctx, project, v.account.ID, at(1))
+		return counted(err, n)
+	}, ""},
 	{"UseLink", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		used, err := q.UseLink(ctx, project, v.link.TokenHash, at(1))
 		if used {

@@ -101,3 +101,28 @@ func testBrandings(t *testing.T, s store.Store) {
 	same(t, domain.Branding{}, must(s.Branding(ctx, w.b.project.ID))(t))
 	wantCode(t, s.PutBranding(ctx, "pr_none", domain.Branding{Name: "x"}), domain.CodeNotFound)
 }
+
+// Of an account's links those that are unused are void at once; others' stay.
+func testVoidLinks(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project, l := w.a.project.ID, w.a.link
+	used := l
+	used.TokenHash, used.UsedAt = hash("used"), at(1)
+	ok(t, s.CreateLink(ctx, used))
+	more := l
+	more.TokenHash = hash("more")
+	ok(t, s.CreateLink(ctx, more))
+	same(t, 2, must(s.VoidLinks(ctx, project, l.AccountID, at(2)))(t))
+	same(t, 0, must(s.VoidLinks(ctx, project, l.AccountID, at(3)))(t))
+	for _, hash := range [][32]byte{l.TokenHash, more.TokenHash} {
+		same(t, at(2), must(s.LinkByHash(ctx, hash))(t).UsedAt)
+		if must(s.UseLink(ctx, project, hash, at(4)))(t) {
+			t.Error("a void link was used")
+		}
+	}
+	same(t, at(1), must(s.LinkByHash(ctx, used.TokenHash))(t).UsedAt)
+	same(t, w.b.link, must(s.LinkByHash(ctx, w.b.link.TokenHash))(t))
+	_, err := s.VoidLinks(ctx, project, l.AccountID, time.Time{})
+	wantCode(t, err, domain.CodeInvalid)
+}

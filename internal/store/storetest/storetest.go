@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"OAuth flow used once", testFlowRace},
 		{"links", testLinks},
 		{"link used once", testLinkRace},
+		{"links of an account made void", testVoidLinks},
 		{"link of one browser", testBindLink},
 		{"sessions", testSessions},
 		{"session compare and swap", testSessionRace},
