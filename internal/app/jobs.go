@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/jobs"
 )
 
@@ -14,6 +15,7 @@ const (
 	pruneConnects = time.Hour
 	pruneRecords  = time.Hour
 	connectGrace  = 24 * time.Hour // a late visitor is told that the link has expired
+	keepEvents    = 90 * 24 * time.Hour
 )
 
 // Accounts' tokens are renewed at 80 % of their life: how often those are looked
@@ -38,11 +40,12 @@ func (a *App) duties(r rooms) []duty {
 	const long = 5 * time.Minute
 	return []duty{
 		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
-		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, a.pruneConnects},
+		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, func(ctx context.Context) error { return a.pruneConnects(ctx, r.conn) }},
 		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
 		{jobs.Kind[nothing]{Name: "renew_tokens", Timeout: long}, renewEvery, func(ctx context.Context) error {
 			for {
-				if n, err := r.conn.Sweep(ctx, renewBatch); err != nil || n < renewBatch {
+				// Of a full batch some may fail, and are tried again later.
+				if n, err := r.conn.Sweep(ctx, renewBatch); err != nil || n < renewBatch/2 {
 					return err
 				}
 			}
@@ -65,14 +68,25 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 	return err
 }
 
-// pruneConnects clears away links that have expired and accounts whose user never
-// finished connecting.
-func (a *App) pruneConnects(ctx context.Context) error {
-	before := time.Now().Add(-connectGrace)
-	if err := inBatches(func() (int, error) { return a.db.DropWaitingAccounts(ctx, before, pruneBatch) }); err != nil {
-		return err
+// pruneConnects clears away what connecting leaves: tokens of walks that nobody
+// ended, links and walks that have expired, accounts whose user never finished
+// connecting, leases of processes that died, and old news of accounts.
+func (a *App) pruneConnects(ctx context.Context, conn *connect.Service) error {
+	now := time.Now()
+	before := now.Add(-connectGrace)
+	for _, drop := range []func() (int, error){
+		func() (int, error) { return conn.DropAbandoned(ctx, pruneBatch) },
+		func() (int, error) { return a.db.DropWaitingAccounts(ctx, before, pruneBatch) },
+		func() (int, error) { return a.db.DropExpiredLinks(ctx, before, pruneBatch) },
+		func() (int, error) { return a.db.DropExpiredFlows(ctx, before, pruneBatch) },
+		func() (int, error) { return a.db.DropEndedLeases(ctx, before, pruneBatch) },
+		func() (int, error) { return a.db.DropAccountEvents(ctx, now.Add(-keepEvents), pruneBatch) },
+	} {
+		if err := inBatches(drop); err != nil {
+			return err
+		}
 	}
-	return inBatches(func() (int, error) { return a.db.DropExpiredLinks(ctx, before, pruneBatch) })
+	return nil
 }
 
 // pruneExecutions clears away records that are older than the configuration says.

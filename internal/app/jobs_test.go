@@ -24,7 +24,7 @@ func testDuties(t *testing.T, in func(*app.Options)) {
 	for name, age := range map[string]time.Duration{"old": 8 * 24 * time.Hour, "young": time.Hour} {
 		then := now.Add(-age)
 		must(t, db.RecordExecution(ctx, domain.Execution{ID: "log_" + name, ProjectID: project, Outcome: domain.OutcomeOK, StartedAt: then}))
-		for status, id := range map[domain.AccountStatus]string{domain.AccountInitiated: "ca_waiting_" + name, domain.AccountActive: "ca_active_" + name} {
+		for status, id := range map[domain.AccountStatus]string{domain.AccountInitiated: "ca_waiting_" + name, domain.AccountActive: "ca_active_" + name, domain.AccountExpired: "ca_lapsed_" + name} {
 			must(t, db.CreateAccount(ctx, domain.ConnectedAccount{
 				ID: id, ProjectID: project, UserID: "ann", Toolkit: "confluence", AuthConfigID: ac.ID, Scheme: ac.Scheme, Status: status,
 				WordID: id, CreatedAt: then, UpdatedAt: then,
@@ -33,6 +33,9 @@ func testDuties(t *testing.T, in func(*app.Options)) {
 				TokenHash: sha256.Sum256([]byte(id)), ProjectID: project, AccountID: id, CreatedAt: then, ExpiresAt: then.Add(10 * time.Minute),
 			}))
 		}
+		must(t, db.CreateFlow(ctx, domain.OAuthFlow{
+			StateHash: sha256.Sum256([]byte(name)), ProjectID: project, AccountID: "ca_active_" + name, CreatedAt: then, ExpiresAt: then.Add(10 * time.Minute),
+		}))
 		f := domain.File{
 			ProjectID: project, Key: "file_" + name, Name: name, MIME: "text/plain", SHA256: sha256.Sum256([]byte(name)),
 			CreatedAt: then, ExpiresAt: then.Add(24 * time.Hour),
@@ -41,15 +44,18 @@ func testDuties(t *testing.T, in func(*app.Options)) {
 			t.Fatal(added, err)
 		}
 	}
+	must(t, db.PutSecret(ctx, project, "ca_active_old", "pending_grant", []byte("of a walk that nobody ended")))
 	has := func() string {
 		var out []string
 		for _, name := range []string{"old", "young"} {
 			_, log := db.Execution(ctx, project, "log_"+name)
 			_, waiting := db.Account(ctx, project, "ca_waiting_"+name)
 			_, active := db.Account(ctx, project, "ca_active_"+name)
+			_, lapsed := db.Account(ctx, project, "ca_lapsed_"+name)
+			_, flow := db.FlowByState(ctx, sha256.Sum256([]byte(name)))
 			_, link := db.LinkByHash(ctx, sha256.Sum256([]byte("ca_active_"+name)))
 			_, file := db.File(ctx, project, "file_"+name)
-			for what, err := range map[string]error{"log": log, "waiting": waiting, "active": active, "link": link, "file": file} {
+			for what, err := range map[string]error{"log": log, "waiting": waiting, "active": active, "link": link, "file": file, "lapsed": lapsed, "flow": flow} {
 				if err == nil {
 					out = append(out, what+" "+name)
 				} else if domain.CodeOf(err) != domain.CodeNotFound {
@@ -57,14 +63,21 @@ func testDuties(t *testing.T, in func(*app.Options)) {
 				}
 			}
 		}
+		secrets, err := db.Secrets(ctx, project, "ca_active_old")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field := range secrets {
+			out = append(out, field)
+		}
 		return strings.Join(out, ", ")
 	}
-	if n := strings.Count(has(), ","); n != 9 {
+	if n := strings.Count(has(), ","); n != 14 {
 		t.Fatalf("at first there is %s", has())
 	}
 	must(t, r.Start(ctx))
-	eventually(t, 30*time.Second, "clearing away", func() bool { return strings.Count(has(), ",") == 5 })
-	if got := has(); strings.Count(got, "young") != 5 || !strings.Contains(got, "active old") {
+	eventually(t, 30*time.Second, "clearing away", func() bool { return strings.Count(has(), ",") == 7 })
+	if got := has(); strings.Count(got, "young") != 7 || !strings.Contains(got, "active old") {
 		t.Errorf("left: %s", got)
 	}
 	eventually(t, 10*time.Second, "the metrics", func() bool {

@@ -235,6 +235,12 @@ func (s *Service) pending(ctx context.Context, form *Form, flow *domain.OAuthFlo
 	return &authscheme.Token{AccessToken: g.Access, RefreshToken: g.Refresh, Type: g.Type, ExpiresAt: g.ExpiresAt, Scopes: g.Scopes}, nil
 }
 
+// DropAbandoned removes up to n sealed grants, of all projects, of walks whose
+// question nobody answered in its time, and says how many.
+func (s *Service) DropAbandoned(ctx context.Context, n int) (int, error) {
+	return s.opts.Store.DropSecretsOfFlows(ctx, secretPending, s.now().Add(-flowTTL), n)
+}
+
 // Pending gives the question of a walk to the browser that is on it.
 func (s *Service) Pending(ctx context.Context, flowID, browser string) (*Pending, error) {
 	form, flow, p, token, err := s.resume(ctx, flowID, browser)

@@ -134,8 +134,9 @@ type Accounts interface {
 	// DeleteAccount removes the account with its secrets and links.
 	DeleteAccount(ctx context.Context, projectID, id string) error
 	// DropWaitingAccounts removes up to limit accounts of all projects, the oldest
-	// first, that were made before the given time, still wait for their user and
-	// have no link that was good then or later. It says how many.
+	// first, that were made before the given time, still wait for their user, or were
+	// given up or failed before they were ever connected, and have no link that was
+	// good then or later. It says how many.
 	DropWaitingAccounts(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
@@ -152,6 +153,10 @@ type AccountEvents interface {
 	AddAccountEvent(ctx context.Context, e domain.AccountEvent) error
 	// ListAccountEvents gives events, newest first, and how many there are in all.
 	ListAccountEvents(ctx context.Context, projectID string, f AccountEventFilter, page Page) ([]domain.AccountEvent, int, error)
+	// DropAccountEvents removes up to limit events of all projects, the oldest first,
+	// that are older than the given time; the last of each account stays. It says how
+	// many.
+	DropAccountEvents(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Leases let one process at a time do something. They are advice: what must not
@@ -162,6 +167,9 @@ type Leases interface {
 	TakeLease(ctx context.Context, name, owner string, now, until time.Time) (bool, error)
 	// DropLease gives name back if owner has it.
 	DropLease(ctx context.Context, name, owner string) error
+	// DropEndedLeases removes up to limit leases whose time ended before the given
+	// one, and says how many.
+	DropEndedLeases(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Flows keeps browsers that are on their way to a provider.
@@ -173,12 +181,19 @@ type Flows interface {
 	// UseFlow marks an unused, unexpired flow used; it reports false, and changes
 	// nothing, for any other.
 	UseFlow(ctx context.Context, projectID string, stateHash [32]byte, at time.Time) (bool, error)
+	// DropExpiredFlows removes up to limit flows of all projects, used ones too, that
+	// expired before the given time, and says how many.
+	DropExpiredFlows(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Secrets keeps sealed bytes by account and field.
 type Secrets interface {
 	PutSecret(ctx context.Context, projectID, accountID, field string, sealed []byte) error
 	Secrets(ctx context.Context, projectID, accountID string) (map[string][]byte, error)
+	// DropSecretsOfFlows removes up to limit secrets with the field's name, of all
+	// projects, whose account has no flow that was used at the given time or later. It
+	// says how many.
+	DropSecretsOfFlows(ctx context.Context, field string, usedSince time.Time, limit int) (int, error)
 }
 
 // Links keeps connect links by the hash of their token.

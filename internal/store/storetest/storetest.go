@@ -64,6 +64,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"expired files", testExpiredFiles},
 		{"file chunks", testFileChunks},
 		{"what has run out", testPrune},
+		{"what walks to a provider leave", testPruneWalks},
+		{"events and leases that have run out", testPruneNews},
 		{"keyset", testKeyset},
 		{"keyset race", testKeysetRace},
 		{"keyset compare and swap", testSwapKeyset},
