@@ -161,6 +161,22 @@ func TestSessionListsAndSearch(t *testing.T) {
 	}
 }
 
+// Newer clients take an answer without its kind for neither success nor failure.
+func TestSessionAnswersTellTheirKind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("jane")
+	one := w.session(`{"user_id":"jane"}`)
+	for id, want := range map[string]string{"1": "completed", "404": "failed"} {
+		for path, name := range map[string]string{"/execute": "tool_slug", "/execute_meta": "slug"} {
+			a := w.want(200, "POST", one+path, `{"`+name+`":"NOTES_GET","arguments":{"id":"`+id+`"}}`)
+			if got := a.text("result_type"); got != want || (a.at("error") == nil) != (want == "completed") {
+				t.Errorf("%s of note %s: result_type = %q, want %q: %s", path, id, got, want, a.Raw)
+			}
+		}
+	}
+}
+
 // TestHiddenToolIsRefused tries each way of hiding a tool through both doors of
 // a session.
 func TestHiddenToolIsRefused(t *testing.T) {

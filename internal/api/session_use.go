@@ -188,6 +188,8 @@ type sessionAnswer struct {
 	Data  object  `json:"data"`
 	Error *string `json:"error"`
 	LogID string  `json:"log_id"`
+	// ResultType is what newer clients go by: they refuse an answer without it.
+	ResultType string `json:"result_type" enum:"completed,failed" doc:"Whether the tool did its work"`
 	// AccountID is ours: the contract does not tell it.
 	AccountID string `json:"connected_account_id,omitempty" doc:"The account that the tool ran on"`
 }
@@ -221,7 +223,11 @@ func (s *server) sessionCall(ctx context.Context, id string, asked *experimental
 	if err != nil {
 		return sessionAnswer{}, err
 	}
-	return sessionAnswer{Data: object(a.Object()), Error: errorOf(a), LogID: a.LogID, AccountID: a.AccountID}, nil
+	out := sessionAnswer{Data: object(a.Object()), Error: errorOf(a), LogID: a.LogID, ResultType: "completed", AccountID: a.AccountID}
+	if out.Error != nil {
+		out.ResultType = "failed"
+	}
+	return out, nil
 }
 
 // errorOf gives the answer's error, or nil. A question to the person cannot be
