@@ -155,7 +155,7 @@ func (a *App) setup(ctx context.Context) error {
 		provisioners, allowed = append(provisioners, a.sand), append(allowed, a.sand.addr)
 	}
 	upstream, err := httpx.New(httpx.Options{
-		Version: Version(), AllowAddrs: allowed, AllowPrefixes: cfg.UpstreamAllow, Observe: a.observeTry,
+		Version: Version(), AllowAddrs: allowed, AllowPrefixes: cfg.UpstreamAllow, Proxy: cfg.Proxy(), Observe: a.observeTry,
 	})
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (d *doctor) connections(ctx context.Context, db *sqlstore.DB, v *vault.Vaul
 		d.fault("toolkits", err)
 		return
 	}
-	upstream, err := httpx.New(httpx.Options{Version: Version(), AllowPrefixes: d.cfg.UpstreamAllow, MaxTries: 1})
+	upstream, err := httpx.New(httpx.Options{Version: Version(), AllowPrefixes: d.cfg.UpstreamAllow, Proxy: d.cfg.Proxy(), MaxTries: 1})
 	if err != nil {
 		d.fault("toolkits", err)
 		return

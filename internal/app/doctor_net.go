@@ -271,10 +271,14 @@ func (d *doctor) variable(name string) string {
 func (d *doctor) proxy() {
 	d.begin("proxies")
 	good := true
+	if u := d.cfg.Proxy(); u != nil {
+		good = false
+		d.ok("proxy", "calls go out through the proxy %s (from %s); keeping them from private addresses behind names is its duty", u.Host, d.cfg.Source("upstream_proxy"))
+	}
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"} {
-		if d.variable(name) != "" {
+		if d.cfg.UpstreamProxy == "" && d.variable(name) != "" {
 			good = false
-			d.warn("proxy", "Let the router reach the sites directly; the guard against private addresses judges each one itself.",
+			d.warn("proxy", "Set upstream_proxy (SLUICE_UPSTREAM_PROXY) when calls must go through a proxy; else nothing is to be done.",
 				"%s is set, and calls of tools do not use it", name)
 			break
 		}

@@ -270,6 +270,11 @@ func TestDoctorFindsSettings(t *testing.T) {
 	text, err := json.Marshal(d)
 	must(t, err)
 	leaks(t, "the diagnosis", string(text), "secret-value", "proxy-password", "model-key")
+	p.opts.Config.UpstreamProxy = "http://user:proxy-password@proxy.example.com:3128"
+	d = p.examine()
+	f := finds(t, d, "proxy", app.StateOK, "through the proxy proxy.example.com:3128", "")
+	leaks(t, "the diagnosis", f.Found+f.Mend, "proxy-password")
+	p.opts.Config.UpstreamProxy = ""
 
 	p.opts.ConfigError = domain.Invalid("config", "the file is not YAML")
 	d = p.examine()

@@ -57,6 +57,10 @@ type Config struct {
 	// UpstreamAllow are address ranges that upstream calls may reach although
 	// they are not public.
 	UpstreamAllow CIDRs `yaml:"upstream_allow" env:"UPSTREAM_ALLOW"`
+	// UpstreamProxy is the http or https address of the proxy that upstream calls go
+	// through, which may hold a user and a password. Empty means none.
+	UpstreamProxy     Secret `yaml:"upstream_proxy" env:"UPSTREAM_PROXY"`
+	UpstreamProxyFile string `yaml:"upstream_proxy_file" env:"UPSTREAM_PROXY_FILE"`
 
 	// MaxBodyBytes bounds a request body, MaxConcurrentPerKey the requests of
 	// one API key at a time, MaxStreams the open event streams of the process.

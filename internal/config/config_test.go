@@ -369,3 +369,40 @@ func TestSecretNeverShows(t *testing.T) {
 		t.Error("Reveal")
 	}
 }
+
+// A proxy's address may hold a password, which shows nowhere.
+func TestUpstreamProxy(t *testing.T) {
+	t.Parallel()
+	for address, good := range map[string]bool{
+		"":                                    true,
+		"http://proxy.example.com:3128":       true,
+		"https://u:" + topSecret + "@proxy:1": true,
+		"socks5://u:" + topSecret + "@proxy":  false,
+		"proxy.example.com:3128":              false,
+		"http://u:" + topSecret + "%zz@proxy": false,
+		"http://proxy:1/path?" + topSecret:    false,
+	} {
+		home := t.TempDir()
+		env := map[string]string{"SLUICE_UPSTREAM_PROXY_FILE": write(t, filepath.Join(home, "proxy"), address+"\n")}
+		if address == "" {
+			env = map[string]string{}
+		}
+		c, err := config.Load(config.LoadOptions{Home: home, Env: env})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Validate()
+		if (err == nil) != good {
+			t.Errorf("%s: %v", address, err)
+		}
+		if err != nil {
+			check(t, err, "upstream_proxy", "http://proxy.example.com:3128")
+		}
+		if good && address != "" && c.Proxy().String() != address {
+			t.Errorf("the proxy is %v", c.Proxy())
+		}
+		if text := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(text, topSecret) {
+			t.Error("the password shows")
+		}
+	}
+}

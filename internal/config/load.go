@@ -225,6 +225,7 @@ func secrets() []secret {
 		{"api_key", func(c *Config) *Secret { return &c.APIKey }, func(c *Config) *string { return &c.APIKeyFile }},
 		{"key_encryption_key", func(c *Config) *Secret { return &c.KeyEncryptionKey }, func(c *Config) *string { return &c.KeyEncryptionKeyFile }},
 		{"database", func(c *Config) *Secret { return &c.Database }, func(c *Config) *string { return &c.DatabaseFile }},
+		{"upstream_proxy", func(c *Config) *Secret { return &c.UpstreamProxy }, func(c *Config) *string { return &c.UpstreamProxyFile }},
 		{"vault_token", func(c *Config) *Secret { return &c.VaultToken }, func(c *Config) *string { return &c.VaultTokenFile }},
 	}
 }

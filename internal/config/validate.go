@@ -26,6 +26,7 @@ func (c *Config) Validate() error {
 		c.checkDatabase(),
 		c.checkKeyProvider(),
 		c.checkRanges(),
+		c.checkProxy(),
 		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
 		c.checkNumber("max_streams", int64(c.MaxStreams), 1, 1_000_000),
@@ -181,6 +182,29 @@ func (c *Config) checkWord(name, value string, words ...string) error {
 		return c.fault(name, "%q is not known: expected one of %s", value, strings.Join(words, ", "))
 	}
 	return nil
+}
+
+// checkProxy does not echo: the address may hold a password.
+func (c *Config) checkProxy() error {
+	u := c.Proxy()
+	if c.UpstreamProxy == "" || u != nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return c.fault("upstream_proxy", "expected the address of a proxy, such as http://proxy.example.com:3128 or http://user:password@proxy.example.com:3128").
+		WithFix("write the port, and percent-encode what is special in the password; SOCKS is not offered")
+}
+
+// Proxy gives the proxy for upstream calls, or nil when there is none.
+func (c *Config) Proxy() *url.URL {
+	if c.UpstreamProxy == "" {
+		return nil
+	}
+	u, err := url.Parse(c.UpstreamProxy.Reveal())
+	if err != nil {
+		return nil
+	}
+	return u
 }
 
 func (c *Config) checkOTLP() error {

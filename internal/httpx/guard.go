@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/sluice-run/sluice/internal/domain"
@@ -16,10 +17,11 @@ type guard struct {
 	addrs     []netip.AddrPort
 	prefixes  []netip.Prefix
 	allowHTTP bool
+	proxied   bool // so that no socket is opened to what a name leads to
 }
 
 func newGuard(o Options) guard {
-	g := guard{prefixes: slices.Clone(o.AllowPrefixes), allowHTTP: o.AllowHTTP}
+	g := guard{prefixes: slices.Clone(o.AllowPrefixes), allowHTTP: o.AllowHTTP, proxied: o.Proxy != nil}
 	for _, a := range o.AllowAddrs {
 		g.addrs = append(g.addrs, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
 	}
@@ -160,8 +162,30 @@ func (g *guard) checkURL(u *url.URL) error {
 		if err := g.judge(ap, u.Scheme == "http"); err != nil {
 			return withHost(err, u)
 		}
+	} else if g.proxied {
+		if kind := g.unfitForProxy(u); kind != "" {
+			return withHost(&BlockedError{Kind: kind}, u)
+		}
 	}
 	return nil
+}
+
+// unfitForProxy names what is wrong with a name that a proxy would resolve: what
+// can be seen of it without, since no socket to it is judged here.
+func (g *guard) unfitForProxy(u *url.URL) string {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case last == "localhost":
+		return "loopback"
+	case last == "" || last == "local" || last == "internal":
+		return "private"
+	case last[0] >= '0' && last[0] <= '9': // 127.1, 0x7f000001: no name, and some read an address in it
+		return "unspecified"
+	case u.Scheme == "http" && !g.allowHTTP:
+		return kindPlain
+	}
+	return ""
 }
 
 // isAllowedAddr says whether u names one of AllowAddrs by its literal address.

@@ -319,6 +319,19 @@ func TestProxyIsUsedOnlyWhenConfigured(t *testing.T) {
 	}
 	_, err = get(t, f.For(httpx.CallOptions{}), "http://10.0.0.1/")
 	blocked(t, err, "private")
+	// The proxy resolves names, so what can be seen of them is judged before.
+	strict := newFactory(t, httpx.Options{Proxy: proxyURL, MaxTries: 1})
+	for target, kind := range map[string]string{
+		"http://wiki.example.com/": "plain http", "https://localhost/": "loopback", "https://a.LOCALHOST./": "loopback",
+		"https://127.1/": "unspecified", "https://2130706433/": "unspecified", "https://0x7f000001/": "unspecified",
+		"https://metadata.google.internal/": "private", "https://printer.local/": "private",
+	} {
+		_, err := get(t, strict.For(httpx.CallOptions{}), target)
+		blocked(t, err, kind)
+	}
+	if n := viaProxy.Load(); n != 1 {
+		t.Errorf("the proxy was asked for what is refused (%d requests)", n)
+	}
 }
 
 // TestOddSpellings: whatever a host looks like, what counts is where it leads.

@@ -42,8 +42,8 @@ type Options struct {
 	AllowHTTP bool
 	// Proxy is used for all but AllowAddrs. Nothing is read from the
 	// environment. With a proxy, names are resolved by the proxy: keeping
-	// private ranges away from names is then its duty; literal addresses are
-	// still judged here.
+	// private ranges away from names is then its duty. Literal addresses, names
+	// of this machine and plain http are still judged here.
 	Proxy *url.URL
 	// RootCAs verifies upstreams; nil means the system's.
 	RootCAs *x509.CertPool
