@@ -83,7 +83,7 @@ func follow[T any](ctx context.Context, c *client, f *feed, s source[T], emit fu
 	if s.same != nil {
 		v.before = maps.Clone(f.Seen)
 	}
-	v.again = f.Walk != nil && f.Walk.Next == "" && f.Walk.Low > 0 && !s.loose && !s.whole
+	v.again = f.Walk != nil && f.Walk.Next == "" && f.Walk.Low > 0
 	for range maxPollPages {
 		limit, cursor := cmp.Or(s.first, firstPage), ""
 		if f.Walk != nil {
@@ -152,11 +152,11 @@ func (v *visit[T]) page(got list[T]) (ending, error) {
 			}
 			return reached, nil
 		}
-		fresh = true
-		if v.again && m.At > f.Walk.Low && m.At <= top {
+		if v.again && !v.source.loose && !v.source.whole && m.At > f.Walk.Low && m.At <= top {
 			continue
 		}
 		was, known := f.Seen[id]
+		fresh = fresh || !known || v.again
 		if !known || m.after(was) {
 			ok, err := v.report(newItem[T]{item: item, base: got.base, known: known, was: was}, m)
 			if err != nil {

@@ -132,7 +132,7 @@ const maxLimitPages = 10
 
 // limitsOf reads all restrictions of content. Operations without any are left out.
 func (c *client) limitsOf(ctx context.Context, id string) (limits, string, error) {
-	out, hash := limits{}, ""
+	out := limits{}
 	put := func(operation, kind, id, name string) {
 		if out[operation] == nil {
 			out[operation] = map[string]map[string]string{}
@@ -166,8 +166,8 @@ func (c *client) limitsOf(ctx context.Context, id string) (limits, string, error
 			}
 			full = full || len(users) >= maxRestricted || len(groups) >= maxRestricted
 		}
-		if hash = answer.Hash; !full {
-			return out, hash, nil
+		if !full {
+			return out, answer.Hash, nil
 		}
 	}
 	return nil, "", &toolkit.Error{

@@ -38,7 +38,7 @@ var taskCreated = toolkit.Poll("CONFLUENCE_NEW_TASK_CREATED_TRIGGER", "New Task"
 		Endpoints: []string{
 			"GET /wiki/api/v2/tasks", "GET /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/spaces", "GET /wiki/api/v2/spaces/{id}", "GET /wiki/rest/api/search/user",
 		},
-		Interval: usual, MinInterval: soonest, IdleRequests: 1, IdlePoints: 2, IdleMore: "and a point for each task of the ten minutes before the last one",
+		Interval: usual, MinInterval: soonest, IdleRequests: 1, IdlePoints: 1, IdleMore: "and a point for each task of the ten minutes before the last one",
 	},
 	toolkit.Poller[*client, taskConfig, feed, taskEvent]{
 		Example: taskEvent{
