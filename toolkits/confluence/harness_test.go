@@ -39,6 +39,14 @@ func TestMain(m *testing.M) {
 	run := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String()
 	list := flag.Lookup("test.list").Value.String()
 	if c, _ := loadContract(); code == 0 && c != nil && run == "" && list == "" && flag.Lookup("test.fuzz").Value.String() == "" {
+		for _, tr := range kit.Triggers {
+			for _, e := range tr.Endpoints {
+				if !seen.calls[tr.Slug][e] {
+					fmt.Printf("FAIL: no test made %s call %s\n", tr.Slug, e)
+					code = 1
+				}
+			}
+		}
 		for _, tool := range kit.Tools {
 			for _, e := range tool.Endpoints {
 				if !seen.calls[tool.Slug][e] {

@@ -250,15 +250,19 @@ func (c *client) pollAnswers(ctx context.Context, st *comments, t thread) (event
 	if err != nil || pending {
 		return inOrder(events), pending, err
 	}
-	for asked := 0; asked < asksAPoll && asked < len(st.Known) && len(events) < maxPollEvents; asked++ {
+	asked := map[string]bool{} // what is found on the way is asked as well
+	for len(asked) < asksAPoll && len(asked) < len(st.Known) && len(events) < maxPollEvents {
 		if st.At >= len(st.Known) {
 			if !st.Ready {
 				break
 			}
 			st.At = 0
 		}
-		if err := c.answers(ctx, t, st.Known[st.At], take); err != nil {
-			return nil, false, err
+		if id := st.Known[st.At]; !asked[id] {
+			asked[id] = true
+			if err := c.answers(ctx, t, id, take); err != nil {
+				return nil, false, err
+			}
 		}
 		st.At++
 	}

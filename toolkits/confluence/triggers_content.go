@@ -90,7 +90,7 @@ func (c *client) updatedIn(ctx context.Context, f *feed, kind string, q url.Valu
 			return false, nil
 		}
 		versions, err := c.versionsSince(ctx, kind, &n.item, func(v version) bool {
-			m := mark{At: millis(v.CreatedAt), N: v.Number}
+			m := versionMark(v)
 			return n.known && m.after(n.was) || !n.known && m.At >= f.floor()
 		}, n.known && n.item.Version != nil && n.item.Version.Number == n.was.N+1)
 		if err != nil {
@@ -105,6 +105,8 @@ func (c *client) updatedIn(ctx context.Context, f *feed, kind string, q url.Valu
 	})
 	return inOrder(events), more, err
 }
+
+func versionMark(v version) mark { return mark{At: millis(v.CreatedAt), N: v.Number} }
 
 // maxVersionPages bounds how many versions of one page are looked for; Confluence
 // gives 50 at once.
@@ -131,7 +133,10 @@ func (c *client) versionsSince(ctx context.Context, kind string, p *page, isNew 
 			return nil, err
 		}
 		for _, v := range got.items {
-			if !isNew(v) {
+			switch {
+			case versionMark(v).after(versionMark(*p.Version)):
+				continue // made since the list was read; the next poll finds it
+			case !isNew(v):
 				return out, nil
 			}
 			out = append(out, v)

@@ -83,7 +83,11 @@ func (c *client) toldOfCreated(ctx context.Context, in toolkit.Inbound, kind str
 	if err != nil || p == nil || !keep(p) {
 		return nil, err
 	}
-	fresh, err := c.appeared(ctx, kind, p, c.now().Add(-toldWindow).UnixMilli())
+	since := c.now().Add(-toldWindow).UnixMilli()
+	if p.Version.Number == 1 && millis(p.Version.CreatedAt) < since {
+		return nil, nil
+	}
+	fresh, err := c.appeared(ctx, kind, p, since)
 	if err != nil || !fresh {
 		return nil, err
 	}
