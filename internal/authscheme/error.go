@@ -142,7 +142,9 @@ func kindOf(code, description string, status int) Kind {
 		return KindGrant
 	case "unauthorized_client":
 		// Atlassian says so of a dead refresh token, with 403.
-		if strings.Contains(description, "refresh_token") || strings.Contains(description, "refresh token") {
+		// Of the grant type of that name it says nothing.
+		about := strings.Contains(description, "refresh_token") || strings.Contains(description, "refresh token")
+		if about && !strings.Contains(description, "grant type") && !strings.Contains(description, "grant_type") {
 			return KindGrant
 		}
 		return KindClient

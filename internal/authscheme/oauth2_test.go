@@ -188,6 +188,7 @@ func TestFailures(t *testing.T) {
 		"dead token with 200":     {says(200, js, `{"error":"bad_refresh_token","access_token":""}`), authscheme.Error{Kind: authscheme.KindGrant, Code: "bad_refresh_token", Status: 200}},
 		"client":                  {says(401, js, `{"error":"invalid_client"}`), authscheme.Error{Kind: authscheme.KindClient, Code: "invalid_client", Status: 401}},
 		"client at Atlassian":     {says(401, js, `{"error":"access_denied","error_description":"Unauthorized"}`), authscheme.Error{Kind: authscheme.KindClient, Code: "access_denied", Status: 401, Description: "Unauthorized"}},
+		"grant type of that name": {says(400, js, `{"error":"unauthorized_client","error_description":"The client may not use the grant type refresh_token"}`), authscheme.Error{Kind: authscheme.KindClient, Code: "unauthorized_client", Status: 400, Description: "The client may not use the grant type refresh_token"}},
 		"grant type":              {says(403, js, `{"error":"unauthorized_client","error_description":"Grant type not allowed"}`), authscheme.Error{Kind: authscheme.KindClient, Code: "unauthorized_client", Status: 403, Description: "Grant type not allowed"}},
 		"scope":                   {says(400, js, `{"error":"invalid_scope"}`), authscheme.Error{Kind: authscheme.KindRequest, Code: "invalid_scope", Status: 400}},
 		"failure that lies":       {says(503, js, `{"error":"invalid_grant"}`, "Retry-After", "7"), authscheme.Error{Kind: authscheme.KindTransient, Code: "invalid_grant", Status: 503, RetryAfter: 7 * time.Second}},

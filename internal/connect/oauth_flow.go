@@ -179,10 +179,17 @@ func (s *Service) depart(ctx context.Context, form *Form, redirect string) (*Dep
 		return nil, fmt.Errorf("sealing the verifier: %w", err)
 	}
 	now := s.now()
+	until := now.Add(flowTTL)
+	if last := form.Link.ExpiresAt.Add(flowTTL); last.Before(until) {
+		until = last // asking again and again makes no link last longer
+	}
+	if !now.Before(until) {
+		return nil, spentFlow("This sign-in took too long.")
+	}
 	flow := domain.OAuthFlow{
 		StateHash: sha256.Sum256([]byte(state)), ProjectID: a.ProjectID, AccountID: a.ID, LinkHash: form.Link.TokenHash,
 		BrowserHash: sha256.Sum256([]byte(browser)), Verifier: sealed, RedirectURI: redirect,
-		CreatedAt: now, ExpiresAt: now.Add(flowTTL),
+		CreatedAt: now, ExpiresAt: until,
 	}
 	err = s.inTx(ctx, a, func(tx store.Tx, stored *domain.ConnectedAccount) error {
 		if fresh(stored) {

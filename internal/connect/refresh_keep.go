@@ -11,8 +11,10 @@ import (
 
 const (
 	// keepTries is how often tokens that were got are tried to be kept: they are
-	// worth more than anything else here.
-	keepTries = 8
+	// worth more than anything else here. With keepPause it is more than a minute, in
+	// which a database may move to another machine.
+	keepTries = 40
+	keepPause = 2 * time.Second
 	// expiringFailures is how many failures in a row are worth an event, when the
 	// access token ends within expiringSoon.
 	expiringFailures = 3
@@ -27,7 +29,7 @@ func (s *Service) keep(ctx context.Context, a *domain.ConnectedAccount, got obta
 	var last error
 	for try := range keepTries {
 		if try > 0 {
-			pause(ctx, firstPoll<<try)
+			pause(ctx, min(firstPoll<<min(try, 16), keepPause))
 		}
 		now, err := s.opts.Store.Account(ctx, a.ProjectID, a.ID)
 		if domain.CodeOf(err) == domain.CodeNotFound {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -101,5 +102,25 @@ func TestAnswerTwiceAtOnce(t *testing.T) {
 	}
 	if n := c.srv.OAuthCounts("").Codes; n != 1 {
 		t.Errorf("%d codes were exchanged", n)
+	}
+}
+
+// Asking the provider again and again does not make a link last for ever.
+func TestAskingAgainEnds(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil)
+	id, address := c.link(c.config, "")
+	c.later.Store(int64(9 * time.Minute))
+	to := c.leave(address, "acme")
+	for _, at := range []time.Duration{18 * time.Minute, 19*time.Minute + 50*time.Second} {
+		p := c.back(c.consent(to, answer{deny: true}))
+		c.later.Store(int64(at))
+		p.Form.Set("action", "again")
+		to = c.away(c.send(c.server.URL+formAction(p), p.Form))
+	}
+	back := c.consent(to, answer{})
+	c.later.Store(int64(21 * time.Minute))
+	if p := c.back(back); p.Status != http.StatusGone || c.account(id).Status == domain.AccountActive {
+		t.Errorf("%d %s", p.Status, text(p))
 	}
 }
