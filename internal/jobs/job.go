@@ -18,6 +18,9 @@ type Kind[A any] struct {
 	Timeout time.Duration
 	// Tries is how often it is tried before it is given up [10].
 	Tries int
+	// Queue names the queue that its jobs wait in [the common one]: each has its own
+	// bound (Options.Queues), so that many slow jobs of one do not hold up another's.
+	Queue string
 	// Pause gives the time from the failed try of the given number, from 1, to the
 	// next one [Backoff].
 	Pause func(tries int) time.Duration
@@ -40,6 +43,7 @@ func Backoff(tries int) time.Duration {
 // Work is a kind with what it does.
 type Work struct {
 	kind    string
+	queue   string
 	timeout time.Duration
 	pause   func(tries int) time.Duration
 	do      func(ctx context.Context, args json.RawMessage) error
@@ -49,7 +53,7 @@ type Work struct {
 // error to be tried again, or one of Never and Later. Its context ends with the
 // timeout, and when the process stops and waits no longer.
 func (k Kind[A]) Work(f func(ctx context.Context, args A) error) Work {
-	w := Work{kind: k.Name, timeout: k.Timeout, pause: k.Pause}
+	w := Work{kind: k.Name, queue: k.Queue, timeout: k.Timeout, pause: k.Pause}
 	if w.timeout == 0 {
 		w.timeout = defaultTimeout
 	}
@@ -69,6 +73,7 @@ func (k Kind[A]) Work(f func(ctx context.Context, args A) error) Work {
 // Job is work that is to be done.
 type Job struct {
 	kind  string
+	queue string
 	args  any
 	tries int
 	key   string
@@ -78,7 +83,7 @@ type Job struct {
 
 // Job gives a job of the kind.
 func (k Kind[A]) Job(args A) Job {
-	j := Job{kind: k.Name, args: args, tries: k.Tries}
+	j := Job{kind: k.Name, queue: k.Queue, args: args, tries: k.Tries}
 	if j.tries == 0 {
 		j.tries = defaultTries
 	}

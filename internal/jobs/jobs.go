@@ -24,8 +24,10 @@ type Options struct {
 	// be enqueued, and one that another version of the program enqueued waits.
 	Works    []Work
 	Periodic []Periodic
-	// AtOnce bounds the jobs that this process runs at a time [10].
+	// AtOnce bounds the jobs of the common queue that this process runs at a time
+	// [10], and Queues, by name, those of further queues.
 	AtOnce int
+	Queues map[string]int
 	// RescueAfter is when a job that was begun and not ended is taken for that of
 	// a dead process [twice the longest timeout, at least 5 min]. It must be longer
 	// than every timeout.
@@ -109,10 +111,19 @@ func (s *Service) config() (*river.Config, error) {
 		FetchCooldown:               min(100*time.Millisecond, s.opts.Poll),
 		Logger:                      slog.New(severe{s.log.Handler()}),
 	}
+	for name, most := range s.opts.Queues {
+		if name == "" || name == queue || most < 1 {
+			return nil, fmt.Errorf("jobs: the queue %q needs a name of its own and a bound", name)
+		}
+		cfg.Queues[name] = river.QueueConfig{MaxWorkers: most}
+	}
 	longest := time.Duration(0)
 	for _, w := range s.opts.Works {
 		if w.kind == "" || s.kinds[w.kind] || w.timeout < 0 || w.timeout > MaxTimeout {
 			return nil, fmt.Errorf("jobs: kind %q needs a name of its own and a timeout up to %v", w.kind, MaxTimeout)
+		}
+		if _, known := cfg.Queues[cmp.Or(w.queue, queue)]; !known {
+			return nil, fmt.Errorf("jobs: kind %q waits in the queue %q, which nobody serves", w.kind, w.queue)
 		}
 		s.kinds[w.kind] = true
 		longest = max(longest, w.timeout)

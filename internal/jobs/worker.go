@@ -36,7 +36,7 @@ func (j Job) encode() (envelope, *river.InsertOpts, error) {
 	if err != nil {
 		return envelope{}, nil, domain.Internal("enqueuing a job", err)
 	}
-	return envelope{kind: j.kind, Key: j.key, Args: args}, &river.InsertOpts{MaxAttempts: j.tries, ScheduledAt: j.at}, nil
+	return envelope{kind: j.kind, Key: j.key, Args: args}, &river.InsertOpts{MaxAttempts: j.tries, ScheduledAt: j.at, Queue: j.queue}, nil
 }
 
 // worker runs the jobs of one kind.

@@ -32,6 +32,7 @@ func Run(t *testing.T, fresh func(t *testing.T) sqlstore.Options) {
 		{"later", testAt},
 		{"time-out", testTimeout},
 		{"bounded", testBounded},
+		{"queues", testQueues},
 		{"stop drains", testDrain},
 		{"stop cuts", testCut},
 		{"starting together", testStartTogether},

@@ -210,6 +210,39 @@ func testBounded(t *testing.T, w *world) {
 	}
 }
 
+// A queue that is full of slow jobs holds up no other, and has its own bound.
+func testQueues(t *testing.T, w *world) {
+	slow := jobs.Kind[numbered]{Name: "slow", Queue: "slow"}
+	release := make(chan struct{})
+	begun := make(chan struct{}, 9)
+	s := w.started(func(o *jobs.Options) {
+		o.AtOnce = 1
+		o.Queues = map[string]int{"slow": 2}
+		o.Works = append(o.Works, slow.Work(func(context.Context, numbered) error {
+			begun <- struct{}{}
+			<-release
+			return nil
+		}))
+	})
+	for range 5 {
+		s.enqueue(slow.Job(numbered{}))
+	}
+	for range 2 {
+		next(t, soon, "a slow one", begun)
+	}
+	for i := range 5 {
+		s.enqueue(count.Job(numbered{i}))
+		next(t, soon, "a job of the other queue", w.events)
+	}
+	if len(begun) != 0 {
+		t.Error("more slow ones run than their queue takes")
+	}
+	close(release)
+	for range 3 {
+		next(t, soon, "a slow one", begun)
+	}
+}
+
 func testDrain(t *testing.T, w *world) {
 	slow := jobs.Kind[numbered]{Name: "slow"}
 	release := make(chan struct{})
@@ -317,6 +350,10 @@ func testMisuse(t *testing.T, w *world) {
 		"two of a name":   func(o *jobs.Options) { o.Works = append(o.Works, w.counts()) },
 		"too long":        func(o *jobs.Options) { o.Works = []jobs.Work{longOne()} },
 		"rescue too soon": func(o *jobs.Options) { o.RescueAfter = time.Second },
+		"unknown queue": func(o *jobs.Options) {
+			o.Works = []jobs.Work{jobs.Kind[numbered]{Name: "lost", Queue: "none"}.Work(func(context.Context, numbered) error { return nil })}
+		},
+		"queue without a bound": func(o *jobs.Options) { o.Queues = map[string]int{"slow": 0} },
 		"too rarely": func(o *jobs.Options) {
 			o.Periodic = []jobs.Periodic{{Every: 48 * time.Hour, Job: count.Job(numbered{})}}
 		},
