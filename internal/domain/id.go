@@ -21,6 +21,9 @@ const (
 	PrefixRequest    = "req_"
 	PrefixFile       = "file_"
 	PrefixEvent      = "evt_"
+	PrefixMessage    = "msg_" // an event on the wire: evt_X is delivered as msg_X
+	PrefixWebhook    = "whs_"
+	PrefixDelivery   = "dlv_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -35,6 +35,9 @@ type Queries interface {
 	AuthConfigs
 	Accounts
 	AccountEvents
+	Events
+	Webhooks
+	Deliveries
 	Leases
 	Flows
 	Secrets

@@ -8,14 +8,17 @@ import (
 )
 
 // SecretKey says where a sealed secret lies: with an account, or with an auth
-// config when AccountID is the id of one.
+// config or a webhook subscription when AccountID is the id of one.
 type SecretKey struct{ ProjectID, AccountID, Field string }
 
 // OfConfig says whether the secret is an auth config's.
 func (k SecretKey) OfConfig() bool { return domain.HasPrefix(k.AccountID, domain.PrefixAuthConfig) }
 
+// OfWebhook says whether the secret is a webhook subscription's.
+func (k SecretKey) OfWebhook() bool { return domain.HasPrefix(k.AccountID, domain.PrefixWebhook) }
+
 // SecretInfo is a sealed secret and what is known about it. One of an auth config
-// has no user, status or use.
+// has no user, status or use, one of a webhook subscription no toolkit either.
 type SecretInfo struct {
 	SecretKey
 	Sealed  []byte
@@ -41,8 +44,8 @@ type SecretFilter struct {
 // SecretWalk is for the operator: it goes over the secrets of all projects.
 type SecretWalk interface {
 	// SecretsAfter gives up to limit secrets behind a key, in the order of their
-	// keys: the accounts' first, then the auth configs'. The zero key is before
-	// all.
+	// keys: the accounts' first, then the auth configs', then the webhook
+	// subscriptions'. The zero key is before all.
 	SecretsAfter(ctx context.Context, f SecretFilter, after SecretKey, limit int) ([]SecretInfo, error)
 	// CountSecrets says how many secrets the filter leaves.
 	CountSecrets(ctx context.Context, f SecretFilter) (int, error)

@@ -48,10 +48,11 @@ func (s *queries) sealed(ctx context.Context, n noun, query string, args ...any)
 	return out, nil
 }
 
-// walk is one of the two tables with secrets: what it is joined to, and which
-// columns tell what about a secret.
+// walk is one of the tables with secrets: what it is joined to, and which columns
+// tell what about a secret.
 type walk struct {
 	table, owner, from, user, status, used string
+	toolkit, scheme, scopes                string
 }
 
 var (
@@ -60,13 +61,33 @@ var (
 		from: `secrets s JOIN accounts o ON o.project_id = s.project_id AND o.id = s.account_id
 			LEFT JOIN account_uses u ON u.project_id = s.project_id AND u.account_id = s.account_id`,
 		user: "o.user_id", status: "o.status", used: "COALESCE(u.used_at, 0)",
+		toolkit: "o.toolkit", scheme: "o.scheme", scopes: "o.scopes",
 	}
 	configWalk = walk{
 		table: "config_secrets", owner: "auth_config_id",
 		from: `config_secrets s JOIN auth_configs o ON o.project_id = s.project_id AND o.id = s.auth_config_id`,
 		user: "''", status: "''", used: "0",
+		toolkit: "o.toolkit", scheme: "o.scheme", scopes: "o.scopes",
+	}
+	webhookWalk = walk{
+		table: "webhook_secrets", owner: "webhook_id", from: `webhook_secrets s`,
+		user: "''", status: "''", used: "0", toolkit: "''", scheme: "''", scopes: "'null'",
 	}
 )
+
+// walks are in the order in which a walk over all goes.
+var walks = []walk{accountWalk, configWalk, webhookWalk}
+
+// walkOf says, by the kind of its owner, in which of walks a secret is.
+func walkOf(key store.SecretKey) int {
+	switch {
+	case key.OfConfig():
+		return 1
+	case key.OfWebhook():
+		return 2
+	}
+	return 0
+}
 
 // where gives the conditions of a walk. A sealed secret begins with the mark of
 // its key, so that no column needs to repeat it.
@@ -74,7 +95,7 @@ func (w walk) where(f store.SecretFilter) (string, []any) {
 	where := ` FROM ` + w.from + ` WHERE 1 = 1`
 	var args []any
 	for _, c := range []struct{ column, value string }{
-		{"s.project_id", f.ProjectID}, {w.user, f.UserID}, {"o.toolkit", f.Toolkit},
+		{"s.project_id", f.ProjectID}, {w.user, f.UserID}, {w.toolkit, f.Toolkit},
 	} {
 		if c.value != "" {
 			where += " AND " + c.column + " = ?"
@@ -95,22 +116,21 @@ func (w walk) where(f store.SecretFilter) (string, []any) {
 // SecretsAfter implements store.SecretWalk.
 func (s *queries) SecretsAfter(ctx context.Context, f store.SecretFilter, after store.SecretKey, limit int) (out []store.SecretInfo, err error) {
 	limit, _ = window(store.Page{Limit: limit})
-	if !after.OfConfig() {
-		out, err = s.walkOn(ctx, accountWalk, f, after, limit)
-		if err != nil || len(out) == limit {
-			return out, err
+	for i := walkOf(after); i < len(walks) && len(out) < limit; i++ {
+		some, err := s.walkOn(ctx, walks[i], f, after, limit-len(out))
+		if err != nil {
+			return nil, err
 		}
-		after = store.SecretKey{}
+		out, after = append(out, some...), store.SecretKey{}
 	}
-	configs, err := s.walkOn(ctx, configWalk, f, after, limit-len(out))
-	return append(out, configs...), err
+	return out, nil
 }
 
 func (s *queries) walkOn(ctx context.Context, w walk, f store.SecretFilter, after store.SecretKey, limit int) ([]store.SecretInfo, error) {
 	where, args := w.where(f)
 	args = append(args, after.ProjectID, after.AccountID, after.Field, limit)
 	return list(ctx, s, secretNoun, scanSecretInfo,
-		`SELECT s.project_id, s.`+w.owner+`, s.field, s.sealed, `+w.user+`, o.toolkit, o.scheme, `+w.status+`, o.scopes,
+		`SELECT s.project_id, s.`+w.owner+`, s.field, s.sealed, `+w.user+`, `+w.toolkit+`, `+w.scheme+`, `+w.status+`, `+w.scopes+`,
 			s.created_at, s.sealed_at, `+w.used+where+`
 		AND (s.project_id, s.`+w.owner+`, s.field) > (?, ?, ?)
 		ORDER BY s.project_id, s.`+w.owner+`, s.field LIMIT ?`, args...)
@@ -129,7 +149,7 @@ func scanSecretInfo(r row) (i store.SecretInfo, err error) {
 
 // CountSecrets implements store.SecretWalk.
 func (s *queries) CountSecrets(ctx context.Context, f store.SecretFilter) (total int, err error) {
-	for _, w := range []walk{accountWalk, configWalk} {
+	for _, w := range walks {
 		where, args := w.where(f)
 		n, err := one(ctx, s, secretNoun, scanInt, `SELECT count(*)`+where, args...)
 		if err != nil {
@@ -142,10 +162,7 @@ func (s *queries) CountSecrets(ctx context.Context, f store.SecretFilter) (total
 
 // SwapSecret implements store.SecretWalk.
 func (s *queries) SwapSecret(ctx context.Context, key store.SecretKey, was, sealed []byte) (bool, error) {
-	w := accountWalk
-	if key.OfConfig() {
-		w = configWalk
-	}
+	w := walks[walkOf(key)]
 	touched, err := s.exec(ctx, secretNoun,
 		`UPDATE `+w.table+` SET sealed = ?, sealed_at = ? WHERE project_id = ? AND `+w.owner+` = ? AND field = ? AND sealed = ?`,
 		sealed, micros(time.Now()), key.ProjectID, key.AccountID, key.Field, was)

@@ -71,6 +71,82 @@ var attempts = []attempt{
 		got, total, err := q.ListAccountEvents(ctx, project, store.AccountEventFilter{AccountID: v.account.ID}, store.Page{})
 		return leak(counted(err, total), got, func(domain.AccountEvent) bool { return true })
 	}, ""},
+	{"Event", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Event(ctx, project, v.told.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"ListEvents", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, _, err := q.ListEvents(ctx, project, store.EventFilter{}, store.Page{Limit: 1000})
+		return leak(err, got, func(e domain.Event) bool { return e.ProjectID == v.project.ID })
+	}, ""},
+	{"Webhook", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Webhook(ctx, project, v.hook.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"ListWebhooks", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ListWebhooks(ctx, project)
+		return leak(err, got, func(h domain.Webhook) bool { return h.ProjectID == v.project.ID })
+	}, ""},
+	{"UpdateWebhook", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		h := v.hook
+		h.URL = "https://thief.example"
+		return q.UpdateWebhook(ctx, project, h)
+	}, domain.CodeNotFound},
+	{"DeleteWebhook", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.DeleteWebhook(ctx, project, v.hook.ID)
+	}, domain.CodeNotFound},
+	{"PutWebhookSecret", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.PutWebhookSecret(ctx, project, v.hook.ID, "secret", []byte("forged"))
+	}, domain.CodeNotFound},
+	{"WebhookSecrets", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.WebhookSecrets(ctx, project, v.hook.ID)
+		return counted(err, len(got))
+	}, ""},
+	{"AddDelivery", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		d := v.delivery
+		d.ID, d.ProjectID = "dlv_forged", project // of the victim's event, to its address
+		_, err := q.AddDelivery(ctx, d)
+		return err
+	}, domain.CodeNotFound},
+	{"Delivery", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Delivery(ctx, project, v.delivery.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"UpdateDelivery", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		d := v.delivery
+		d.State = domain.DeliveryDead
+		return q.UpdateDelivery(ctx, project, d)
+	}, domain.CodeNotFound},
+	{"ListDeliveries", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.ListDeliveries(ctx, project, store.DeliveryFilter{EventID: v.told.ID}, store.Page{})
+		return leak(counted(err, total), got, func(domain.Delivery) bool { return true })
+	}, ""},
+	{"OpenDeliveries", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.OpenDeliveries(ctx, project, v.hook.ID, 10)
+		return counted(err, len(got))
+	}, ""},
+	{"ParkedDeliveries", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ParkedDeliveries(ctx, project, v.hook.ID, 10)
+		return counted(err, len(got))
+	}, ""},
+	{"ClaimedDelivery", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		if claimed, err := q.ClaimedDelivery(ctx, project, v.hook.ID, time.Time{}.Add(-time.Hour)); claimed || err != nil {
+			return fmt.Errorf("another project's attempt shows: %w", err)
+		}
+		return nil
+	}, ""},
+	{"EndDeliveries", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		return q.EndDeliveries(ctx, project, v.hook.ID, "stolen", at(1))
+	}, ""},
+	{"AddAttempt", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		a := attemptOf(v.delivery, 99)
+		a.ProjectID = project
+		return q.AddAttempt(ctx, a)
+	}, domain.CodeNotFound},
+	{"ListAttempts", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ListAttempts(ctx, project, v.delivery.ID)
+		return counted(err, len(got))
+	}, ""},
 	{"CreateFlow", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		f := v.flow
 		f.ProjectID, f.StateHash = project, hash("forged")
@@ -217,6 +293,12 @@ var excused = map[string]string{
 	"TakeLease":           "belongs to the installation",
 	"DropLease":           "belongs to the installation",
 	"FlowByState":         "is how a callback's project becomes known",
+	"AddEvent":            "writes under its own project id and refers to nothing else",
+	"DropEvents":          "is for the operator: what is old goes, whoever had it",
+	"CreateWebhook":       "writes under its own project id and refers to nothing else",
+	"DueWebhooks":         "is for the sweep over all projects",
+	"LostDeliveries":      "is for the sweep over all projects",
+	"EndParked":           "is for the sweep over all projects",
 	"CreateSession":       "writes under its own project id and refers to nothing else",
 	"RecordExecution":     "writes under its own project id and refers to nothing else",
 	"AddFile":             "writes under its own project id and refers to nothing else",

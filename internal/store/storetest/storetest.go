@@ -59,6 +59,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"execution of odd text", testExecutionOddText},
 		{"files", testFiles},
 		{"account events", testAccountEvents},
+		{"events", testEvents},
+		{"event told of at once", testEventRace},
+		{"webhook subscriptions", testWebhooks},
+		{"deliveries", testDeliveries},
+		{"open deliveries", testOpenDeliveries},
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
@@ -115,6 +120,10 @@ type tenant struct {
 	session domain.Session
 	exec    domain.Execution
 	file    domain.File
+	// What the application is told of, where, and how far that is.
+	told     domain.Event
+	hook     domain.Webhook
+	delivery domain.Delivery
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -171,6 +180,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	if !must(s.AddFile(ctx, n.file, 1<<20))(t) {
 		t.Fatal("the first file is over the quota")
 	}
+	n.publish(ctx, t, s, name)
 	return n
 }
 
@@ -277,7 +287,12 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	files, filesTotal, err := q.ListFiles(ctx, id, store.FileFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
 	secrets := must(q.SecretsAfter(ctx, store.SecretFilter{ProjectID: id}, store.SecretKey{}, 1000))(t)
-	return fmt.Sprintln(must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
+	told, _, err := q.ListEvents(ctx, id, store.EventFilter{}, store.Page{Limit: 1000})
+	ok(t, err)
+	deliveries, _, err := q.ListDeliveries(ctx, id, store.DeliveryFilter{}, store.Page{Limit: 1000})
+	ok(t, err)
+	return fmt.Sprintln(told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
+		must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
 		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))
 }
