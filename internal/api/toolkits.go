@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -304,10 +302,5 @@ func catalogTime(s string) string {
 	return wireTime(time.Unix(0, 0))
 }
 
-// twinID gives the UUID that deprecated fields still ask for. It is derived, so
-// that it stays the same without being kept.
-func twinID(kind, id string) string {
-	h := sha256.Sum256([]byte(kind + ":" + id))
-	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
-}
+// twinID gives the UUID that deprecated fields still ask for.
+func twinID(kind, id string) string { return domain.TwinID(kind, id) }

@@ -7,7 +7,7 @@ const module = "github.com/sluice-run/sluice"
 const (
 	l0 = "internal/domain internal/telemetry internal/httpx internal/bm25 internal/webhook"
 	l1 = "internal/store internal/vault internal/authscheme internal/jobs internal/files"
-	l2 = "internal/identity internal/catalog internal/connect internal/policy internal/execute internal/session internal/trigger internal/chat"
+	l2 = "internal/identity internal/catalog internal/connect internal/policy internal/execute internal/session internal/event internal/trigger internal/chat"
 	l3 = "internal/api internal/mcpserver internal/ui internal/realtime"
 )
 
@@ -53,7 +53,8 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/files", "internal/domain internal/store"},
 	{"internal/config", "internal/domain"},
 
-	// L2, in order: identity < catalog < connect < policy < execute < session, trigger < chat.
+	// L2, in order: identity < catalog < connect < policy < execute < session, event < trigger < chat.
+	// event knows none of the others: whatever happens is published through it.
 	{"internal/identity", l0 + " " + l1},
 	{"internal/catalog", l0 + " " + l1 + " toolkit internal/identity"},
 	{"internal/connect", l0 + " " + l1 + " toolkit internal/identity internal/catalog"},
@@ -61,8 +62,9 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/policy", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect"},
 	{"internal/execute", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy"},
 	{"internal/session", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy internal/execute"},
-	{"internal/trigger", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy internal/execute"},
-	{"internal/chat", l0 + " " + l1 + " toolkit agent internal/identity internal/catalog internal/connect internal/policy internal/execute internal/session internal/trigger"},
+	{"internal/event", l0 + " " + l1},
+	{"internal/trigger", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy internal/execute internal/event"},
+	{"internal/chat", l0 + " " + l1 + " toolkit agent internal/identity internal/catalog internal/connect internal/policy internal/execute internal/session internal/event internal/trigger"},
 
 	// L3: doors. They do not know each other.
 	{"internal/api", l0 + " " + l1 + " " + l2 + " toolkit own"},

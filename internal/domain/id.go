@@ -2,8 +2,10 @@ package domain
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -51,4 +53,12 @@ func NewSecret(prefix string) string {
 // HasPrefix says whether id could be one of the kind that prefix names.
 func HasPrefix(id, prefix string) bool {
 	return len(id) > len(prefix) && strings.HasPrefix(id, prefix)
+}
+
+// TwinID gives the UUID of a thing that deprecated fields of the contract still ask
+// for. It is derived, so that it stays the same without being kept.
+func TwinID(kind, id string) string {
+	h := sha256.Sum256([]byte(kind + ":" + id))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }

@@ -201,6 +201,19 @@ func (f *Factory) For(o CallOptions) *http.Client {
 	return &c.client
 }
 
+// Check judges an address before anything is sent there: its form, a literal
+// address in it, and plain http where nothing is open to it. A name is judged by
+// what it resolves to, when it is called.
+func (f *Factory) Check(u *url.URL) error {
+	if err := f.guard.checkURL(u); err != nil {
+		return err
+	}
+	if _, isLiteral := literal(u); u.Scheme == "http" && !isLiteral && !f.guard.allowHTTP && len(f.guard.prefixes) == 0 {
+		return withHost(&BlockedError{Kind: kindPlain}, u)
+	}
+	return nil
+}
+
 // Close closes idle connections; those in use live until their call ends.
 func (f *Factory) Close() {
 	f.secure.CloseIdleConnections()

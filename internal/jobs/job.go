@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -104,6 +105,12 @@ func (j Job) Once(key string) Job {
 	return j
 }
 
+// Kind names the job's kind.
+func (j Job) Kind() string { return j.kind }
+
+// Args gives the job's arguments as they were given to Kind.Job.
+func (j Job) Args() any { return j.args }
+
 // Periodic is a job that is enqueued again and again, by one process of all. Of
 // each interval, counted from midnight UTC, it is enqueued once at most, across
 // restarts too.
@@ -127,3 +134,10 @@ func (l later) Error() string { return fmt.Sprintf("jobs: again in %v", l.in) }
 
 // Later puts the job off, without counting a try.
 func Later(in time.Duration) error { return later{in} }
+
+// LaterBy says by how much an error of Later puts its job off.
+func LaterBy(err error) (time.Duration, bool) {
+	var l later
+	ok := errors.As(err, &l)
+	return l.in, ok
+}

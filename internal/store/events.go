@@ -79,6 +79,9 @@ type Deliveries interface {
 	// LostDeliveries gives deliveries of all projects of which an attempt was begun
 	// that should have ended by now.
 	LostDeliveries(ctx context.Context, now time.Time, limit int) ([]domain.Delivery, error)
+	// OverdueDeliveries gives deliveries of all projects that wait and whose next
+	// attempt was before the given time, unless one was begun.
+	OverdueDeliveries(ctx context.Context, before time.Time, limit int) ([]domain.Delivery, error)
 	// EndDeliveries gives up whatever of the subscription waits or is parked.
 	EndDeliveries(ctx context.Context, projectID, webhookID, reason string, at time.Time) error
 	// EndParked gives up parked deliveries of all projects that began before the

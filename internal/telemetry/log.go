@@ -128,11 +128,11 @@ func soundsSecret(name string) bool {
 	return false
 }
 
-// secretShapes are our keys (ak_…), connect link tokens (lt_…) and what
-// follows a scheme in an Authorization header.
+// secretShapes are our keys (ak_…), connect link tokens (lt_…), secrets of webhook
+// subscriptions (whsec_…) and what follows a scheme in an Authorization header.
 var (
-	secretShapes = regexp.MustCompile(`\b(ak_|lt_)[0-9A-Za-z_-]{6,}|\b((?i:bearer|basic) +)[0-9A-Za-z._~+/=-]{6,}`)
-	secretHints  = [][]byte{[]byte("ak_"), []byte("lt_"), []byte("earer "), []byte("asic "), []byte("EARER "), []byte("ASIC ")}
+	secretShapes = regexp.MustCompile(`\b(ak_|lt_|whsec_)[0-9A-Za-z_-]{6,}|\b((?i:bearer|basic) +)[0-9A-Za-z._~+/=-]{6,}`)
+	secretHints  = [][]byte{[]byte("ak_"), []byte("lt_"), []byte("whsec_"), []byte("earer "), []byte("asic "), []byte("EARER "), []byte("ASIC ")}
 )
 
 // scrubber is the last line of defence: it sees the finished line, so that a
@@ -150,6 +150,11 @@ func (s scrubber) Write(line []byte) (int, error) {
 		}
 	}
 	return s.out.Write(line)
+}
+
+// Mask takes out of a text what the log would not show.
+func Mask(text string) string {
+	return secretShapes.ReplaceAllString(text, "${1}${2}"+redacted)
 }
 
 type requestIDKey struct{}

@@ -86,6 +86,12 @@ func (s *queries) LostDeliveries(ctx context.Context, now time.Time, limit int) 
 	return list(ctx, s, deliveryNoun(""), scanDelivery, sqlLostDeliveries, micros(now), limit)
 }
 
+// OverdueDeliveries implements store.Deliveries.
+func (s *queries) OverdueDeliveries(ctx context.Context, before time.Time, limit int) ([]domain.Delivery, error) {
+	return list(ctx, s, deliveryNoun(""), scanDelivery, `SELECT `+deliveryColumns+` FROM deliveries
+		WHERE state = 'waiting' AND next_at < ? AND claimed_until = 0 ORDER BY next_at LIMIT ?`, micros(before), limit)
+}
+
 // EndDeliveries implements store.Deliveries.
 func (s *queries) EndDeliveries(ctx context.Context, projectID, webhookID, reason string, at time.Time) error {
 	_, err := s.exec(ctx, deliveryNoun(""),

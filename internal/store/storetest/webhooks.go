@@ -211,6 +211,9 @@ func testOpenDeliveries(t *testing.T, s store.Store) {
 
 	// An attempt that should have ended is one of a dead process.
 	same(t, "", names(s.LostDeliveries(ctx, at(99), 10)))
+	// Both projects' first ones wait since minute 5, as does dlv_3.
+	same(t, "", names(s.OverdueDeliveries(ctx, at(5), 10)))
+	same(t, 3, len(must(s.OverdueDeliveries(ctx, at(6), 10))(t)))
 	d := must(s.Delivery(ctx, project, "dlv_3"))(t)
 	d.ClaimedUntil = at(60)
 	ok(t, s.UpdateDelivery(ctx, project, d))
@@ -218,6 +221,7 @@ func testOpenDeliveries(t *testing.T, s store.Store) {
 	same(t, false, must(s.ClaimedDelivery(ctx, project, hook, at(60)))(t))
 	same(t, "", names(s.LostDeliveries(ctx, at(59), 10)))
 	same(t, "dlv_3", names(s.LostDeliveries(ctx, at(60), 10)))
+	same(t, 2, len(must(s.OverdueDeliveries(ctx, at(6), 10))(t)))
 
 	same(t, 1, must(s.EndParked(ctx, at(11), "too long", at(70)))(t)) // dlv_4, of minute 10
 	d = must(s.Delivery(ctx, project, "dlv_4"))(t)

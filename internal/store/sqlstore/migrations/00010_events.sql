@@ -77,6 +77,7 @@ CREATE INDEX deliveries_by_webhook ON deliveries (project_id, webhook_id);
 CREATE INDEX deliveries_open ON deliveries (project_id, webhook_id, event_at, id) WHERE state IN ('waiting', 'parked');
 CREATE INDEX deliveries_dead ON deliveries (project_id, event_at, id) WHERE state = 'dead';
 CREATE INDEX deliveries_claimed ON deliveries (claimed_until) WHERE claimed_until > 0;
+CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state = 'waiting';
 CREATE INDEX deliveries_parked ON deliveries (began_at) WHERE state = 'parked';
 
 CREATE TABLE delivery_attempts (
