@@ -159,16 +159,7 @@ func stateStatus(a *domain.ConnectedAccount, redirect string) domain.AccountStat
 
 // authOf gives the auth by which an account is connected, or nil.
 func (s *server) authOf(ctx context.Context, a *domain.ConnectedAccount) *toolkit.Auth {
-	tk, err := s.Catalog.Toolkit(ctx, a.ProjectID, a.Toolkit)
-	if err != nil {
-		return nil
-	}
-	for i := range tk.Auth {
-		if tk.Auth[i].Scheme == string(a.Scheme) {
-			return &tk.Auth[i]
-		}
-	}
-	return nil
+	return authOf(ctx, s.Catalog, a)
 }
 
 func (s *server) accountWire(ctx context.Context, a *domain.ConnectedAccount, disabled map[string]bool) accountOut {
@@ -179,22 +170,7 @@ func (s *server) accountWire(ctx context.Context, a *domain.ConnectedAccount, di
 		}
 		disabled[a.AuthConfigID] = off
 	}
-	data := a.Fields
-	if data == nil {
-		data = map[string]string{}
-	}
-	return accountOut{
-		Toolkit: slugOut{Slug: a.Toolkit},
-		AuthConfig: accountAuth{
-			ID: a.AuthConfigID, AuthScheme: a.Scheme, IsDisabled: off,
-			Deprecated: &accountAuthTwin{UUID: twinID("auth_config", a.AuthConfigID)},
-		},
-		ID: a.ID, WordID: optional(a.WordID), Alias: optional(a.Alias), UserID: a.UserID, Status: a.Status,
-		Experimental: accountSharing{AccountType: accountPrivate},
-		CreatedAt:    wireTime(a.CreatedAt), UpdatedAt: wireTime(a.UpdatedAt),
-		State: stateWire(a, s.authOf(ctx, a), s.Now(), ""), Data: data, StatusReason: optional(a.StatusReason), IsDisabled: a.Disabled,
-		Params: map[string]string{}, Deprecated: accountTwin{UUID: twinID("account", a.ID), Labels: []string{}},
-	}
+	return accountOf(a, s.authOf(ctx, a), off, s.Now())
 }
 
 // accountStates are the contract's (§2.5).

@@ -12,14 +12,15 @@ import (
 
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/connect"
+	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/session"
 )
 
-// Options configures the API. Sessions, Execute, Connect, Identity, Catalog, Files
-// and Origin are required.
+// Options configures the API. Sessions, Execute, Connect, Identity, Catalog, Files,
+// Events and Origin are required.
 type Options struct {
 	Sessions *session.Service
 	Execute  *execute.Service
@@ -27,6 +28,7 @@ type Options struct {
 	Identity *identity.Service
 	Catalog  *catalog.Catalog
 	Files    *files.Service
+	Events   *event.Service
 	// Origin gives scheme and authority (and the path of a public URL, if it has
 	// one) under which the caller reached us, without a trailing slash. The MCP
 	// address of a session is built on it; see Origin.
@@ -47,8 +49,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() error {
-	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Origin == nil {
-		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files and Origin are required")
+	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Events == nil || o.Origin == nil {
+		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files, Events and Origin are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -97,6 +99,8 @@ func New(opts Options) (http.Handler, error) {
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()
+	s.webhookRoutes()
+	s.eventRoutes()
 	s.ownRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
@@ -100,6 +101,7 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	})
 	opts := api.Options{
 		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
+		Events: event.New(event.Options{Store: db, Vault: v, HTTP: up}),
 		Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}
 	for _, c := range change {

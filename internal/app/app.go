@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-run/sluice/internal/config"
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
@@ -161,8 +162,10 @@ func (a *App) setup(ctx context.Context) error {
 		return err
 	}
 	a.onStop("upstream connections", func(context.Context) error { upstream.Close(); return nil })
+	events := event.New(event.Options{Store: a.db, Vault: a.vault, HTTP: upstream, Logger: a.log})
 	conn := connect.New(connect.Options{
-		Store: a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
+		OnEvent: publishAccountEvents(events, cat),
+		Store:   a.db, Vault: a.vault, Catalog: cat, HTTP: upstream, Provisioners: provisioners,
 		Observe: func(_ context.Context, r connect.Renewal) { a.tel.Metrics.Renewal(r.Toolkit, r.Outcome, r.Duration) },
 	})
 	kept, err := a.openFiles(ctx)
@@ -178,7 +181,7 @@ func (a *App) setup(ctx context.Context) error {
 		Deleted: func(id string) { a.mcp.Forget(id) },
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
-	r := rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept}
+	r := rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
 	if err := a.setupJobs(ctx, r); err != nil {
 		return err
 	}
@@ -192,6 +195,7 @@ type rooms struct {
 	exec     *execute.Service
 	sessions *session.Service
 	files    *files.Service
+	events   *event.Service
 }
 
 func (a *App) setupTelemetry(ctx context.Context) error {
@@ -292,7 +296,7 @@ func (a *App) setupIdentity(ctx context.Context) error {
 func (a *App) setupServer(r rooms) error {
 	cfg := a.opts.Config
 	rest, err := api.New(api.Options{
-		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files,
+		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events,
 		Origin: a.origin, Logger: a.log, Version: Version(),
 		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/connect"
+	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/jobs"
 )
 
@@ -14,6 +15,7 @@ const (
 	pruneFiles    = 10 * time.Minute
 	pruneConnects = time.Hour
 	pruneRecords  = time.Hour
+	pruneEvents   = time.Hour
 	connectGrace  = 24 * time.Hour // a late visitor is told that the link has expired
 	keepEvents    = 90 * 24 * time.Hour
 )
@@ -24,6 +26,9 @@ const (
 	renewEvery = 30 * time.Second
 	renewBatch = 200
 )
+
+// deliverAtOnce is how many deliveries of events a process makes at a time.
+const deliverAtOnce = 20
 
 // nothing is the arguments of jobs that need none.
 type nothing struct{}
@@ -42,6 +47,11 @@ func (a *App) duties(r rooms) []duty {
 		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
 		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, func(ctx context.Context) error { return a.pruneConnects(ctx, r.conn) }},
 		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
+		{jobs.Kind[nothing]{Name: "prune_events", Timeout: long}, pruneEvents, func(ctx context.Context) error {
+			return a.pruneEvents(ctx, r.events)
+		}},
+		{jobs.Kind[nothing]{Name: "probe_webhooks"}, event.ProbeEvery, r.events.Probe},
+		{jobs.Kind[nothing]{Name: "recover_deliveries"}, event.RecoverEvery, r.events.RecoverLost},
 		{jobs.Kind[nothing]{Name: "renew_tokens", Timeout: long}, renewEvery, func(ctx context.Context) error {
 			for {
 				// Of a full batch some may fail, and are tried again later.
@@ -59,13 +69,18 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 	opts := jobs.Options{DB: a.db, Logger: a.log, Drain: a.opts.Times.Drain, Observe: func(t jobs.Try) {
 		a.tel.Metrics.Job(t.Kind, string(t.Outcome), t.Took)
 	}}
+	opts.Queues = map[string]int{event.JobQueue: deliverAtOnce}
+	opts.Works = append(opts.Works, r.events.Works()...)
 	for _, d := range a.duties(r) {
 		opts.Works = append(opts.Works, d.kind.Work(func(ctx context.Context, _ nothing) error { return d.do(ctx) }))
 		opts.Periodic = append(opts.Periodic, jobs.Periodic{Every: d.every, Job: d.kind.Job(nothing{})})
 	}
 	var err error
-	a.jobs, err = jobs.New(ctx, opts)
-	return err
+	if a.jobs, err = jobs.New(ctx, opts); err != nil {
+		return err
+	}
+	r.events.Use(a.jobs)
+	return nil
 }
 
 // pruneConnects clears away what connecting leaves: tokens of walks that nobody
@@ -106,6 +121,17 @@ func (a *App) pruneExecutions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pruneEvents clears away events that are older than the configuration says, with
+// their deliveries.
+func (a *App) pruneEvents(ctx context.Context, events *event.Service) error {
+	days := a.opts.Config.KeepEvents
+	if days == 0 {
+		return nil
+	}
+	before := time.Now().AddDate(0, 0, -days)
+	return inBatches(func() (int, error) { return events.Prune(ctx, before, pruneBatch) })
 }
 
 // inBatches repeats drop until it finds less than a batch.

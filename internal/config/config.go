@@ -71,6 +71,9 @@ type Config struct {
 	// KeepExecutions is for how many days the records of tool calls are kept; 0
 	// means for ever.
 	KeepExecutions int `yaml:"keep_executions" env:"KEEP_EXECUTIONS"`
+	// KeepEvents is for how many days events and their deliveries are kept; 0 means
+	// for ever.
+	KeepEvents int `yaml:"keep_events" env:"KEEP_EVENTS"`
 
 	// LogLevel is debug, info, warn or error; LogFormat text or json.
 	LogLevel  string `yaml:"log_level" env:"LOG_LEVEL"`
@@ -92,6 +95,7 @@ func Default() Config {
 		MaxConcurrentPerKey: 128,
 		MaxStreams:          4096,
 		KeepExecutions:      30,
+		KeepEvents:          30,
 		LogLevel:            "info",
 		LogFormat:           "text",
 	}

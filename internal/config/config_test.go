@@ -310,6 +310,7 @@ func TestValidate(t *testing.T) {
 		"no concurrency":      {func(c *config.Config) { c.MaxConcurrentPerKey = -1 }, "max_concurrent_per_key", "out of range"},
 		"no streams":          {func(c *config.Config) { c.MaxStreams = 0 }, "max_streams", "out of range"},
 		"records of no time":  {func(c *config.Config) { c.KeepExecutions = -1 }, "keep_executions", "out of range"},
+		"events of no time":   {func(c *config.Config) { c.KeepEvents = -1 }, "keep_events", "out of range"},
 		"level":               {func(c *config.Config) { c.LogLevel = "loud" }, "log_level", "debug, info, warn, error"},
 		"format":              {func(c *config.Config) { c.LogFormat = "xml" }, "log_format", "text, json"},
 		"key provider":        {func(c *config.Config) { c.KeyProvider = "kms:" + topSecret }, "key_provider", "vault-transit:https"},

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-run/sluice/internal/api"
+	"github.com/sluice-run/sluice/internal/catalog"
+	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/event"
+	"github.com/sluice-run/sluice/internal/store"
+)
+
+// accountEvents are the types under which the application hears of what became of
+// accounts.
+var accountEvents = map[domain.AccountEventType]domain.EventType{
+	domain.AccountEventExpiring:  domain.EventAccountExpiring,
+	domain.AccountEventExpired:   domain.EventAccountExpired,
+	domain.AccountEventRecovered: domain.EventAccountRecovered,
+	domain.AccountEventRevoked:   domain.EventAccountRevoked,
+}
+
+// publishAccountEvents gives the hook of connect's that publishes, in the
+// transaction of the change, what became of an account.
+func publishAccountEvents(events *event.Service, cat *catalog.Catalog) func(context.Context, store.Tx, domain.AccountEvent) error {
+	return func(ctx context.Context, tx store.Tx, e domain.AccountEvent) error {
+		account, err := tx.Account(ctx, e.ProjectID, e.AccountID)
+		if err != nil {
+			return err
+		}
+		config, err := tx.AuthConfig(ctx, e.ProjectID, account.AuthConfigID)
+		if err != nil {
+			return err
+		}
+		payload, err := api.AccountEvent(ctx, cat, &account, &config, time.Now(), e.Reason)
+		if err != nil {
+			return err
+		}
+		_, _, err = events.Publish(ctx, tx, domain.Event{
+			ID: e.ID, ProjectID: e.ProjectID, Type: accountEvents[e.Type], Source: e.AccountID, Key: e.ID, UserID: e.UserID,
+			AccountID: e.AccountID, AuthConfigID: account.AuthConfigID, Payload: payload, OccurredAt: e.At,
+		})
+		return err
+	}
+}
