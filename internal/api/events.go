@@ -87,7 +87,7 @@ func timeOf(field, text string) (time.Time, error) {
 	return t, nil
 }
 
-func (s *server) getEvent(ctx context.Context, in *idPath) (eventOut, error) {
+func (s *server) getEvent(ctx context.Context, in *IDPath) (eventOut, error) {
 	e, err := s.Events.Event(ctx, callerOf(ctx).principal.ProjectID, in.ID)
 	if err != nil {
 		return eventOut{}, err
@@ -102,7 +102,7 @@ type replayedOut struct {
 }
 
 type replayEventIn struct {
-	idPath
+	IDPath
 	Body *struct{}
 }
 
@@ -215,7 +215,7 @@ func (s *server) listDeliveries(ctx context.Context, in *listQuery) (page[delive
 	return pageOf(w, items, total), nil
 }
 
-func (s *server) getDelivery(ctx context.Context, in *idPath) (deliveryOut, error) {
+func (s *server) getDelivery(ctx context.Context, in *IDPath) (deliveryOut, error) {
 	d, attempts, err := s.Events.Delivery(ctx, callerOf(ctx).principal.ProjectID, in.ID)
 	if err != nil {
 		return deliveryOut{}, err

@@ -53,6 +53,7 @@ type world struct {
 	logs     *bytes.Buffer
 	dir      string
 	kept     *files.Service
+	events   *event.Service
 	clock    func() time.Time // of the file store
 	// entered is told of each call of NOTES_SLOW, which then waits for release.
 	entered, release chan struct{}
@@ -99,10 +100,10 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 		Store: db, Catalog: cat, Connect: conn, Execute: exec,
 		LinkURL: func(origin, token string) string { return origin + "/link/" + token },
 	})
+	w.events = event.New(event.Options{Store: db, Vault: v, HTTP: up})
 	opts := api.Options{
 		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
-		Events: event.New(event.Options{Store: db, Vault: v, HTTP: up}),
-		Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
+		Events: w.events, Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}
 	for _, c := range change {
 		c(&opts)

@@ -53,9 +53,6 @@ var unoffered = map[string]string{
 /triggers_types/{slug}
 /triggers_types/list/enum
 /trigger_instances/active
-/webhook_subscriptions
-/webhook_subscriptions/event_types
-/webhook_subscriptions/{id}
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/{id}
@@ -81,8 +78,6 @@ var unoffered = map[string]string{
 /tools/execute/{slug}/input
 /tools/scopes/required
 /trigger_instances/{slug}/upsert
-/webhook_subscriptions
-/webhook_subscriptions/{id}/rotate_secret
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/servers
@@ -99,13 +94,11 @@ var unoffered = map[string]string{
 /org/{rest...}`,
 	http.MethodPatch: `
 /trigger_instances/manage/{id}
-/webhook_subscriptions/{id}
 /webhook_endpoints/{id}
 /mcp/{id}
 /org/{rest...}`,
 	http.MethodDelete: `
 /trigger_instances/manage/{id}
-/webhook_subscriptions/{id}
 /webhook_endpoints/{id}
 /mcp/{id}
 /mcp/servers/{id}/instances/{instance}

@@ -42,8 +42,8 @@ func (s *server) webhookRoutes() {
 	}, s.rotateWebhookSecret)
 }
 
-// idPath is the id in a path.
-type idPath struct {
+// IDPath is the id in a path, embedded in an operation's input.
+type IDPath struct {
 	ID string `path:"id"`
 }
 
@@ -113,7 +113,7 @@ func (s *server) listWebhooks(ctx context.Context, in *listQuery) (page[webhookO
 	return cut(w, all, func(h domain.Webhook) webhookOut { return webhookWire(&h, hiddenSecret) }), nil
 }
 
-func (s *server) getWebhook(ctx context.Context, in *idPath) (webhookOut, error) {
+func (s *server) getWebhook(ctx context.Context, in *IDPath) (webhookOut, error) {
 	w, err := s.Events.Webhook(ctx, callerOf(ctx).principal.ProjectID, in.ID)
 	if err != nil {
 		return webhookOut{}, err
@@ -122,7 +122,7 @@ func (s *server) getWebhook(ctx context.Context, in *idPath) (webhookOut, error)
 }
 
 type updateWebhookIn struct {
-	idPath
+	IDPath
 	Body struct {
 		URL           *string   `json:"webhook_url,omitempty" maxLength:"2048"`
 		EnabledEvents *[]string `json:"enabled_events,omitempty" maxItems:"50"`
@@ -146,7 +146,7 @@ type deletedOut struct {
 	Success bool `json:"success"`
 }
 
-func (s *server) deleteWebhook(ctx context.Context, in *idPath) (deletedOut, error) {
+func (s *server) deleteWebhook(ctx context.Context, in *IDPath) (deletedOut, error) {
 	if err := s.Events.DeleteWebhook(ctx, callerOf(ctx).principal.ProjectID, in.ID); err != nil {
 		return deletedOut{}, err
 	}
@@ -154,7 +154,7 @@ func (s *server) deleteWebhook(ctx context.Context, in *idPath) (deletedOut, err
 }
 
 type rotateWebhookIn struct {
-	idPath
+	IDPath
 	Body *struct {
 		Overlap *int `json:"overlap_seconds,omitempty" doc:"For how long the secret of before stays good as well: a day unless said otherwise, at most seven"`
 	}

@@ -152,6 +152,9 @@ func (m *matrix) row(x row, op served, prefix string) {
 		}
 	}
 	m.tryStrangers(&x, op, prefix, name)
+	if x.once != "" {
+		return
+	}
 	for _, owner := range m.all {
 		m.tryRight(&x, op, prefix, name, owner, userLevel)
 	}

@@ -25,6 +25,8 @@ type row struct {
 	// shared says that what the row names is the project's: all its users may have
 	// it.
 	shared bool
+	// once says why the owners themselves do not try the row here.
+	once string
 	// public says why there is nothing of anybody's in the answer.
 	public string
 }
@@ -107,4 +109,21 @@ var rows = []row{
 	// Files.
 	{op: "requestFileUpload", body: `{"toolkit_slug":"paper","tool_slug":"PAPER_READ","filename":"more-{my.tag}.txt","mimetype":"text/plain","md5":""}`, shows: `"key"`},
 	{op: "listFiles", query: "limit=50", shows: "in-{tag}.txt"},
+
+	// Events and where they go: the project's.
+	{op: "createWebhookSubscription", body: `{"webhook_url":"https://app.example/{my.tag}","enabled_events":["composio.trigger.message"]}`, once: "a project has one, which it has already"},
+	{op: "listWebhookSubscriptions", shows: "{hook}"},
+	{op: "getWebhookSubscription", at: "{hook}", shows: "{hook}"},
+	{op: "updateWebhookSubscription", at: "{hook}", body: `{"ordered":true}`, shows: "{hook}"},
+	{op: "rotateWebhookSecret", at: "{hook}", body: `{}`, shows: "{hook}"},
+	{op: "deleteWebhookSubscription", at: "{hook}", once: "the other rows need it"},
+	{op: "listWebhookEventTypes", public: catalogue},
+	{op: "listEvents", shows: "{event}"},
+	{op: "listEvents", about: "by source", query: "source={account}", shows: "{event}", answers: emptyList},
+	{op: "getEvent", at: "{event}", shows: "{tag}"},
+	{op: "replayEvent", at: "{event}", body: `{}`, shows: `"events":1`},
+	{op: "replayEvents", body: `{"from":"2026-01-01T00:00:00Z"}`, shows: `"events":`},
+	{op: "listDeliveries", shows: "{delivery}"},
+	{op: "listDeliveries", about: "by event", query: "event_id={event}", shows: "{delivery}", answers: emptyList},
+	{op: "getDelivery", at: "{delivery}", shows: "{delivery}"},
 }

@@ -144,6 +144,7 @@ func (w *world) fill(n *identityOf) {
 	n.set("link", link[0])
 	n.set("pending", link[1])
 	w.addFiles(n, tag)
+	w.addEvents(n, tag)
 	run := w.ask(n, http.StatusOK, http.MethodPost, sessions+"/"+n.things["session"]+"/execute",
 		`{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, "log_id", "data.email")
 	n.set("log", run[0])
@@ -197,6 +198,41 @@ func (w *world) addFiles(n *identityOf, tag string) {
 		"data.file.s3key", "data.file.s3url")
 	n.set("made", out[0])
 	n.set("download", blobToken(w.t, out[1]))
+}
+
+// addEvents gives n's project its subscription, and n an event of the newest
+// account on its way there. Nothing is sent: the subscription is paused.
+func (w *world) addEvents(n *identityOf, tag string) {
+	w.t.Helper()
+	db, ctx := w.database(), w.t.Context()
+	hooks, err := db.ListWebhooks(ctx, n.project)
+	must(w.t, err)
+	if len(hooks) == 0 {
+		w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/webhook_subscriptions",
+			`{"webhook_url":"https://app.example/hook","enabled_events":["composio.trigger.message"]}`, "id", "secret")
+		hooks, err = db.ListWebhooks(ctx, n.project)
+		must(w.t, err)
+		hooks[0].State, hooks[0].ProbeAt = domain.WebhookPaused, time.Now().Add(24*time.Hour)
+		must(w.t, db.UpdateWebhook(ctx, n.project, hooks[0]))
+	}
+	n.things["hook"] = hooks[0].ID
+	n.shared = append(n.shared, hooks[0].ID)
+	now := time.Now()
+	e := domain.Event{
+		ID: domain.NewID(domain.PrefixEvent), ProjectID: n.project, Type: domain.EventTriggerMessage, Source: n.things["account"],
+		Key: tag, UserID: n.things["user"], Trigger: "CONFLUENCE_PAGE_CREATED_TRIGGER", AccountID: n.things["account"],
+		Payload: []byte(fmt.Sprintf(`{"tag":%q}`, tag)), OccurredAt: now, CreatedAt: now,
+	}
+	_, err = db.AddEvent(ctx, e)
+	must(w.t, err)
+	d := domain.Delivery{
+		ID: domain.NewID(domain.PrefixDelivery), ProjectID: n.project, EventID: e.ID, EventType: e.Type, WebhookID: hooks[0].ID,
+		State: domain.DeliveryParked, EventAt: now, BeganAt: now,
+	}
+	_, err = db.AddDelivery(ctx, d)
+	must(w.t, err)
+	n.set("event", e.ID)
+	n.set("delivery", d.ID)
 }
 
 func blobToken(t *testing.T, address string) string {
