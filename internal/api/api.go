@@ -102,6 +102,7 @@ func New(opts Options) (http.Handler, error) {
 	s.webhookRoutes()
 	s.eventRoutes()
 	s.ownRoutes()
+	s.headlessRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

@@ -26,6 +26,7 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 	doors := map[string]http.Handler{
 		mcpserver.Path:   a.observed(mcpserver.Path, slog.LevelInfo, mcp),
 		ui.RouteLink:     a.observed(ui.RouteLink, slog.LevelInfo, pages),
+		ui.RouteCode:     a.observed(ui.RouteCode, slog.LevelInfo, pages),
 		ui.RouteCallback: a.observed(ui.RouteCallback, slog.LevelInfo, pages),
 		ui.RouteFinish:   a.observed(ui.RouteFinish, slog.LevelInfo, pages),
 		api.BlobPath:     a.observed(api.BlobPath, slog.LevelInfo, blobs),

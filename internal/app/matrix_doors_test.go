@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 var doors = map[string]func(m *matrix, path string){
 	"/tool_router/{session}/mcp": nil, // TestIsolationMatrixMCP
 	"/link/{token}":              (*matrix).linkDoor,
+	"/connect":                   (*matrix).codeDoor,
 	"/oauth/callback":            (*matrix).callbackDoor, // and TestOAuthBoundToBrowser
 	"/oauth/finish/{flow}":       (*matrix).finishDoor,
 	"/files/blob/{token}":        (*matrix).blobDoor,
@@ -151,6 +153,58 @@ func (m *matrix) forward(n *identityOf) {
 				m.t.Errorf("CROSSING: a link of %s that was used, again: %d", n, b.last)
 			}
 		}
+	}
+}
+
+// codeDoor: a code leads once to the link that it was made for; nothing else that
+// is somebody's leads anywhere, and who guesses is stopped.
+func (m *matrix) codeDoor(path string) {
+	m.t.Helper()
+	m.openDoor(path)
+	post := func(code string) answer {
+		res, err := m.tab().http.PostForm(m.URL()+path, url.Values{"code": {code}}) // which follows nothing
+		must(m.t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		must(m.t, err)
+		return answer{status: res.StatusCode, header: res.Header, body: string(body)}
+	}
+	codes := map[*identityOf]string{}
+	for _, n := range m.all {
+		codes[n] = m.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/sluice/connect_codes",
+			fmt.Sprintf(`{"link_token":%q}`, m.freshThing("code", n, "consentlink")), "code")[0]
+	}
+	for _, n := range m.all {
+		for _, code := range append(m.guesses(n, n.things["link"]), n.things["link"], codes[n][:8]) {
+			a := post(code)
+			m.wrong++
+			if a.status != http.StatusBadRequest || a.header.Get("Location") != "" {
+				m.t.Errorf("CROSSING: the code %q: %v", code, a)
+			}
+			m.hidden("a wrong code", code, a, nil, m.all)
+		}
+		a := post(codes[n])
+		to := a.header.Get("Location")
+		m.right++
+		if a.status != http.StatusSeeOther || !strings.HasPrefix(to, "/link/lt_") {
+			m.t.Fatalf("the code of %s: %v", n, a)
+		}
+		page := m.send(http.MethodGet, to, "", "X-Api-Key", "")
+		m.hidden("the page behind a code", to, page, n, m.except(n, true))
+		if page.status != http.StatusOK || !strings.Contains(page.body, "<b>consents-"+n.things["tag"]+"</b>") {
+			m.t.Errorf("the page behind the code of %s: %v", n, page)
+		}
+		m.wrong++
+		if a := post(codes[n]); a.status != http.StatusGone {
+			m.t.Errorf("CROSSING: the code of %s again: %v", n, a)
+		}
+	}
+	stopped := false
+	for range 100 {
+		stopped = stopped || post("BCDF-GHJK").status == http.StatusTooManyRequests
+	}
+	if !stopped {
+		m.t.Error("CROSSING: codes can be guessed without end")
 	}
 }
 

@@ -92,6 +92,10 @@ var rows = []row{
 	{op: "listAccountEvents", query: "connected_account_id={account}", public: "the account has no events: a filter by it finds as little as one by a wrong one"},
 	{op: "setBranding", query: "for={my.tag}", body: `{"name":"the project's brand"}`, shows: "the project's brand"},
 	{op: "getBranding", query: "for={my.tag}", shows: "the project's brand"},
+	{op: "beginConsent", body: `{"link_token":"{new.consentlink}"}`, shows: `"authorize_url"`},
+	{op: "answerConsent", body: `{{new.answer}}`, shows: `"connected"`},
+	{op: "finishConsent", body: `{{new.question}}`, shows: `"connected"`},
+	{op: "createConnectCode", body: `{"link_token":"{new.consentlink}"}`, shows: `/connect`},
 	{op: "deleteAccount", at: "{new.account}", shows: "true"},
 
 	// Tools.

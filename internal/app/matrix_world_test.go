@@ -269,6 +269,18 @@ var makers = map[string]func(w *world, n *identityOf) string{
 		must(w.t, w.database().CreateAccount(w.t.Context(), a))
 		return a.ID
 	},
+	// A link to connect by consent at the sandbox's sign-in host, and what a walk
+	// by hand ends with there: its answer, and the question after it.
+	"consentlink": func(w *world, n *identityOf) string { return w.consentLink(n) },
+	"answer": func(w *world, n *identityOf) string {
+		flow, address := w.walkByHand(n)
+		return flow + fmt.Sprintf(`,"address":%q`, address)
+	},
+	"question": func(w *world, n *identityOf) string {
+		flow, address := w.walkByHand(n, "read:confluence-user", "read:content-details:confluence")
+		site := w.ask(n, http.StatusOK, http.MethodPost, "/api/v3.1/sluice/consents/answer", "{"+flow+fmt.Sprintf(`,"address":%q}`, address), "sites.0.id")[0]
+		return flow + fmt.Sprintf(`,"site":%q`, site)
+	},
 	"config": func(w *world, n *identityOf) string {
 		return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
 			`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":"more"}}`,

@@ -48,6 +48,8 @@ type connectFlags struct {
 	alias     string
 	link      bool
 	noBrowser bool
+	byHand    bool
+	code      bool
 	wait      time.Duration
 }
 
@@ -60,13 +62,17 @@ func newConnect(s *shared) *cobra.Command {
 			"(service), or with a key or token (token). Without --scheme it is the project's\n" +
 			"newest OAuth application, where it has one, else a token.\n\n" +
 			"For consent the browser is opened, and the command waits until it is done; with\n" +
-			"--no-browser the address is only shown. For a token what is needed is asked for\n" +
+			"--no-browser the address is only shown. Where the browser is on another machine, which\n" +
+			"cannot reach the router, --paste has you copy the address on which it ends back here;\n" +
+			"where it can, --code gives a short code to type on the router's page. For a token what is needed is asked for\n" +
 			"(for Confluence: site, e-mail and API token), checked with a call, and kept sealed\n" +
 			"in the vault. Secrets are never taken from the command line, where other programs\n" +
 			"could read them: they are typed unseen, or read from standard input one a line in\n" +
 			"the order in which they are asked.",
 		Example: "  sluice connect confluence\n" +
 			"  sluice connect confluence --scheme oauth --no-browser\n" +
+			"  sluice connect confluence --scheme oauth --paste\n" +
+			"  sluice connect confluence --code\n" +
 			"  sluice connect confluence --field base_url=https://wiki.example.com --field subdomain=wiki",
 		Args:              oneArg("the slug of a toolkit, such as confluence"),
 		ValidArgsFunction: s.completeToolkit,
@@ -79,7 +85,11 @@ func newConnect(s *shared) *cobra.Command {
 	cmd.Flags().StringVar(&f.alias, "alias", "", "your own name for the account")
 	cmd.Flags().BoolVar(&f.link, "link", false, "type a token on the connect page, not here")
 	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "show the address and open nothing")
+	cmd.Flags().BoolVar(&f.byHand, "paste", false, "consent in a browser elsewhere, and paste the address on which it ends")
+	cmd.Flags().BoolVar(&f.code, "code", false, "show a short code to type on the router's page, on any device")
 	cmd.Flags().DurationVar(&f.wait, "wait", 10*time.Minute, "how long to wait for the browser")
+	cmd.MarkFlagsMutuallyExclusive("paste", "code")
+	cmd.MarkFlagsMutuallyExclusive("paste", "link")
 	s.routerFlag(cmd)
 	s.userFlag(cmd)
 	s.jsonFlag(cmd)
@@ -91,10 +101,17 @@ func newConnect(s *shared) *cobra.Command {
 }
 
 func (f *connectFlags) run(ctx context.Context, toolkit string) error {
+	f.link = f.link || f.code // to the page, for every scheme
+	if f.byHand && f.scheme == "" && f.config == "" {
+		f.scheme = consentScheme
+	}
 	return f.withRouter(ctx, func(r *router) error {
 		scheme, config, err := f.choose(ctx, r, toolkit)
 		if err != nil {
 			return err
+		}
+		if f.byHand && scheme != consentScheme {
+			return &exitCoded{exitUsage, fmt.Errorf("--paste is for consent on a provider's page, but %s is connected with %s here", toolkit, scheme)}
 		}
 		fields, err := r.ConnectFields(ctx, toolkit, scheme)
 		if err != nil {
@@ -106,7 +123,7 @@ func (f *connectFlags) run(ctx context.Context, toolkit string) error {
 		}
 		var account *client.Account
 		if scheme == consentScheme || f.link {
-			account, err = f.connectInBrowser(ctx, r, toolkit, scheme, config, values)
+			account, err = f.connectInBrowser(ctx, r, toolkit, scheme, config, fields, values)
 		} else {
 			account, err = f.connectHere(ctx, r, toolkit, scheme, config, fields, values)
 		}
@@ -161,7 +178,7 @@ func (f *connectFlags) choose(ctx context.Context, r *router, toolkit string) (s
 
 // connectHere asks for what the scheme needs and connects at once.
 func (f *connectFlags) connectHere(ctx context.Context, r *router, toolkit, scheme, config string, fields []client.AuthField, values map[string]string) (*client.Account, error) {
-	if err := f.askFields(ctx, fields, values); err != nil {
+	if err := f.askFields(ctx, newPrompter(f.shared), fields, values); err != nil {
 		return nil, err
 	}
 	stop := f.busy("Checking")
@@ -173,21 +190,42 @@ func (f *connectFlags) connectHere(ctx context.Context, r *router, toolkit, sche
 
 // connectInBrowser sends the person to the connect page and waits until the
 // account is connected.
-func (f *connectFlags) connectInBrowser(ctx context.Context, r *router, toolkit, scheme, config string, values map[string]string) (*client.Account, error) {
+func (f *connectFlags) connectInBrowser(ctx context.Context, r *router, toolkit, scheme, config string, fields []client.AuthField, values map[string]string) (*client.Account, error) {
 	link, err := r.LinkAccount(ctx, client.LinkRequest{UserID: f.userID(), AuthConfigID: config, Alias: f.alias, Values: values})
 	if err != nil {
 		return nil, err
 	}
-	opened := !f.noBrowser && f.openBrowser(ctx, link.URL)
-	if opened {
+	switch {
+	case f.byHand:
+		return f.connectByHand(ctx, r, toolkit, fields, values, link)
+	case f.code:
+		err = f.showCode(ctx, r, toolkit, link)
+	case !f.noBrowser && f.openBrowser(ctx, link.URL):
 		fmt.Fprintf(f.Err, "Connect %s in the browser that was opened, or at:\n%s\n", toolkit, link.URL)
-	} else {
+	default:
 		fmt.Fprintf(f.Err, "Open this address in a browser to connect %s:\n%s\n", toolkit, link.URL)
+		if scheme != consentScheme {
+			break
+		}
+		away, err := f.elsewhere(ctx, link.URL)
+		if err != nil {
+			return nil, err
+		}
+		if away {
+			return f.connectByHand(ctx, r, toolkit, fields, values, link)
+		}
 	}
-	if r.app != nil && scheme == consentScheme {
-		fmt.Fprintln(f.Err, wrap("This router runs only as long as this command, at an address of its own, which the provider may not know. "+
-			"If it refuses the redirect address, run sluice serve and set SLUICE_URL.", columns(f.Err, 80)))
+	if err != nil {
+		return nil, err
 	}
+	if scheme == consentScheme {
+		f.noteLocal(r)
+	}
+	return f.waitFor(ctx, r, link)
+}
+
+// waitFor waits until the account of a link is connected.
+func (f *connectFlags) waitFor(ctx context.Context, r *router, link *client.Link) (*client.Account, error) {
 	stop := f.busy("Waiting for the browser")
 	defer stop()
 	waiting, cancel := context.WithTimeout(ctx, f.wait)
@@ -231,8 +269,7 @@ func publicFields(fields []client.AuthField, pairs []string) (map[string]string,
 
 // askFields asks for each field that values lacks. Optional public fields have
 // sensible defaults and are asked for only with --all-fields.
-func (f *connectFlags) askFields(ctx context.Context, fields []client.AuthField, values map[string]string) error {
-	p := newPrompter(f.shared)
+func (f *connectFlags) askFields(ctx context.Context, p *prompter, fields []client.AuthField, values map[string]string) error {
 	for _, field := range fields {
 		if _, given := values[field.Name]; given || (!field.Required && !field.Secret && !f.all) {
 			continue

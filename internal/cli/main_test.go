@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 			stop()
 			os.Exit(code)
 		},
+		"person": func() { os.Exit(person()) },
 	})
 }
 
@@ -45,13 +46,16 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SLUICE_HOME", filepath.Join(env.WorkDir, ".home"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Values[registrar{}] = new(func(string))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"router":  startRouter,
-			"status":  wantStatus,
-			"json":    wantJSON,
-			"jsonenv": setFromJSON,
+			"router":   startRouter,
+			"status":   wantStatus,
+			"json":     wantJSON,
+			"jsonenv":  setFromJSON,
+			"cloud":    startCloud,
+			"register": register,
 			"filemode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[1]))
 				ts.Check(err)

@@ -92,8 +92,15 @@ func columns(out any, otherwise int) int {
 	return otherwise
 }
 
-// busyAfter is how long work may take before it is told.
-const busyAfter = 400 * time.Millisecond
+const (
+	// busyAfter is how long work may take before it is told.
+	busyAfter = 400 * time.Millisecond
+	// busyFrame is how long one of busyFrames stands.
+	busyFrame = 120 * time.Millisecond
+)
+
+// busyFrames turn while work goes on.
+var busyFrames = [...]string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 
 // busy tells on a terminal that work goes on, when it takes long. The function
 // it gives ends that.
@@ -104,7 +111,7 @@ func (s *shared) busy(label string) func() {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(busyAfter)
+		tick := time.NewTicker(busyFrame)
 		defer tick.Stop()
 		shown, started := false, time.Now()
 		for {
@@ -115,8 +122,12 @@ func (s *shared) busy(label string) func() {
 				}
 				return
 			case <-tick.C:
+				took := time.Since(started)
+				if took < busyAfter {
+					continue
+				}
 				shown = true
-				_, _ = s.Err.Write([]byte("\r" + label + "… " + time.Since(started).Round(time.Second).String() + "\x1b[K"))
+				_, _ = s.Err.Write([]byte("\r" + busyFrames[int(took/busyFrame)%len(busyFrames)] + " " + label + "… " + took.Round(time.Second).String() + "\x1b[K"))
 			}
 		}
 	}()

@@ -27,6 +27,9 @@ type Arrived struct {
 	Error, Description string
 	Issuer             string // RFC 9207
 	Browser            string // the cookie that Depart gave
+	// Carried says that a person brought it from the walk's own redirect URI, so
+	// that Path need not be one of ours.
+	Carried bool
 }
 
 // Pending is a connection with a question left.
@@ -87,7 +90,7 @@ func (s *Service) Arrive(ctx context.Context, in Arrived) (*Connected, *Pending,
 	if err != nil {
 		return nil, nil, s.failed(ctx, form, flow, "", err)
 	}
-	if !returns(path, in.Path) || in.Issuer != "" && !sameIssuer(&p.Endpoint, in.Issuer) {
+	if !in.Carried && !returns(path, in.Path) || in.Issuer != "" && !sameIssuer(&p.Endpoint, in.Issuer) {
 		return nil, nil, s.failed(ctx, form, flow, "invalid_issuer", domain.Errorf(domain.CodeForbidden,
 			"The answer came from another provider than the one that was asked.").WithFix("Nothing was connected. Ask again; if this stays so, do not go on."))
 	}

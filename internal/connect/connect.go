@@ -95,6 +95,7 @@ type Service struct {
 	locks        keyLocks               // of provisioning, by project, user and toolkit
 	renewals     keyLocks               // of tokens, by project and account
 	owner        string                 // of leases
+	guesses      guesses                // at codes
 }
 
 // New makes a Service.

@@ -237,7 +237,8 @@ func (s *Service) flow(ctx context.Context, id, browser string) (*domain.OAuthFl
 	sum := sha256.Sum256([]byte(browser))
 	if subtle.ConstantTimeCompare(sum[:], f.BrowserHash[:]) != 1 {
 		return nil, domain.Errorf(domain.CodeForbidden, "This sign-in was not begun in this browser.").
-			WithFix("Nothing was connected. Open your own connect link in this browser, with cookies allowed, and go on from there.")
+			WithFix("Nothing was connected. Open your own connect link in this browser, with cookies allowed, and go on from there. " +
+				"If you began in your own terminal, paste the address of this page there; never give it to anybody.")
 	}
 	return &f, nil
 }

@@ -31,6 +31,8 @@ const (
 // Serves gives the route of a path that belongs to the pages, or "".
 func Serves(path string) string {
 	switch {
+	case path == RouteCode:
+		return RouteCode
 	case strings.HasPrefix(path, "/link/"):
 		return RouteLink
 	case slices.Contains(connect.CallbackPaths(), path), strings.HasPrefix(path, connect.CallbackPath+"/"):

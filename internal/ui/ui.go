@@ -51,8 +51,8 @@ type pages struct {
 	users map[[2]string]int // checks in progress by project and user
 }
 
-// New gives the handler of connect links, /link/{token}, and of what a browser
-// meets on its way to a provider and back: see [Serves].
+// New gives the handler of connect links, /link/{token}, of the page that takes
+// codes in their place, and of what a browser meets on its way to a provider and back: see [Serves].
 func New(opts Options) http.Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -81,6 +81,9 @@ func (p *pages) route(w http.ResponseWriter, r *http.Request) {
 		return
 	case RouteFinish:
 		p.finishRoute(w, r)
+		return
+	case RouteCode:
+		p.code(w, r)
 		return
 	}
 	token, ok := strings.CutPrefix(r.URL.Path, "/link/")
