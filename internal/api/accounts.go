@@ -135,7 +135,13 @@ func stateWire(a *domain.ConnectedAccount, auth *toolkit.Auth, now time.Time, re
 			val["expires_in"] = max(0, int(a.ExpiresAt.Sub(now).Seconds()))
 		}
 	}
-	val["status"] = stateStatus(a, redirect)
+	status := stateStatus(a, redirect)
+	val["status"] = status
+	if status == domain.AccountFailed {
+		if val["error"] = "connection_failed"; a.StatusReason != "" {
+			val["error_description"] = a.StatusReason
+		}
+	}
 	if redirect != "" {
 		val["redirectUrl"] = redirect
 	}

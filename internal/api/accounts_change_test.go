@@ -195,3 +195,18 @@ func TestLinkWithValuesKnownAlready(t *testing.T) {
 		}
 	}
 }
+
+// A connection that failed says in its state what went wrong.
+func TestFailedState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.want(201, "POST", accountsAt+"/link", fmt.Sprintf(`{"auth_config_id":%q,"user_id":"jane"}`, w.oauthConfig(""))).text("connected_account_id")
+	a, err := w.db.Account(t.Context(), w.project.ID, id)
+	must(t, err)
+	a.Status, a.StatusReason = domain.AccountFailed, "You did not allow the access"
+	must(t, w.db.UpdateAccount(t.Context(), w.project.ID, a))
+	got := w.want(200, "GET", accountsAt+"/"+id, nil)
+	if got.text("state.val.status") != "FAILED" || got.text("state.val.error") != "connection_failed" || got.text("state.val.error_description") != a.StatusReason {
+		t.Errorf("%s", got.Raw)
+	}
+}

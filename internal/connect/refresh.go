@@ -144,7 +144,7 @@ func (s *Service) renewGrant(ctx context.Context, seen *domain.ConnectedAccount,
 		return nil, canceled(err)
 	}
 	defer unlock()
-	lease := "refresh/" + seen.ProjectID + "/" + seen.ID
+	lease := leaseOf(seen)
 	patience := time.NewTimer(leaseWait)
 	defer patience.Stop()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -175,6 +175,9 @@ func (s *Service) renewGrant(ctx context.Context, seen *domain.ConnectedAccount,
 		}
 	}
 }
+
+// leaseOf names the lease of renewing an account's tokens.
+func leaseOf(a *domain.ConnectedAccount) string { return "refresh/" + a.ProjectID + "/" + a.ID }
 
 // settled says whether there is nothing left to do on the account as it is now,
 // and with which error.

@@ -3,8 +3,10 @@ package connect_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/connect/connecttest"
@@ -87,8 +89,8 @@ func TestEndedWhileChanged(t *testing.T) {
 				return
 			}
 			ended = true
-			if _, err := d.services[0].Revoke(t.Context(), connecttest.Project, tc.id); err != nil {
-				t.Errorf("%s: revoking: %v", name, err)
+			if _, _, err := d.services[0].End(t.Context(), connecttest.Project, tc.id, "by the operator", true); err != nil {
+				t.Errorf("%s: ending: %v", name, err)
 			}
 		}}
 		if err := tc.change(connect.New(options)); domain.CodeOf(err) != domain.CodeConflict || !ended {
@@ -99,5 +101,60 @@ func TestEndedWhileChanged(t *testing.T) {
 		if err != nil || a.Status != domain.AccountRevoked || len(left) != 0 {
 			t.Errorf("%s: the account is %s (%v), with %d secrets", name, a.Status, err, len(left))
 		}
+	}
+}
+
+// refused says when a lease was not to be had.
+type refused struct {
+	connect.Store
+	once sync.Once
+	told chan struct{}
+}
+
+func (r *refused) TakeLease(ctx context.Context, name, owner string, now, until time.Time) (bool, error) {
+	taken, err := r.Store.TakeLease(ctx, name, owner, now, until)
+	if !taken {
+		r.once.Do(func() { close(r.told) })
+	}
+	return taken, err
+}
+
+// Revoking waits for a renewal that another process has begun: else the provider
+// would be told of tokens that have been replaced, and the new ones would live on.
+func TestRevokeWaitsForRenewal(t *testing.T) {
+	t.Parallel()
+	d := newDiary(t, domain.SchemeOAuth2, 1)
+	begun, let := make(chan struct{}), make(chan struct{})
+	d.p.SetFault(nthOnly(1, held(begun, let)))
+	renewed := make(chan error, 1)
+	go func() {
+		_, err := d.services[0].Refresh(t.Context(), connecttest.Project, d.account.ID)
+		renewed <- err
+	}()
+	<-begun
+	options := d.options
+	store := &refused{Store: d.options.Store, told: make(chan struct{})}
+	options.Store = store
+	revoked := make(chan error, 1)
+	go func() {
+		_, err := connect.New(options).Revoke(t.Context(), connecttest.Project, d.account.ID)
+		revoked <- err
+	}()
+	select {
+	case <-store.told:
+	case err := <-revoked:
+		t.Errorf("revoked while its tokens were renewed: %v", err)
+		revoked <- err
+	}
+	close(let)
+	if err := <-renewed; err != nil {
+		t.Errorf("the renewal: %v", err)
+	}
+	if err := <-revoked; err != nil {
+		t.Errorf("the revocation: %v", err)
+	}
+	left, err := d.DB.Secrets(t.Context(), connecttest.Project, d.account.ID)
+	if a := d.now(); err != nil || a.Status != domain.AccountRevoked || len(left) != 0 || a.Generation != d.account.Generation+2 {
+		t.Errorf("the account: %+v, with %d secrets, %v", a, len(left), err)
 	}
 }

@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/authscheme"
 	"github.com/sluice-run/sluice/internal/domain"
@@ -31,6 +32,8 @@ func (s *Service) Revoke(ctx context.Context, projectID, accountID string) (*Rev
 		return nil, domain.Errorf(domain.CodeConflict, "account %s is %s: there is nothing to revoke", a.ID, a.Status)
 	}
 	out := &Revoked{}
+	// A renewal that is under way would bring a token that nobody takes back.
+	defer s.holdRenewals(ctx, a)()
 	// Nothing upstream inside the transaction; and the secrets go even if that fails.
 	taken := s.RevokeUpstream(ctx, a)
 	out.Tokens, out.Note = taken.Tokens, taken.Note
@@ -41,6 +44,40 @@ func (s *Service) Revoke(ctx context.Context, projectID, accountID string) (*Rev
 	out.Account = *ended
 	return out, nil
 }
+
+// holdRenewals waits until nobody renews the account's tokens and keeps others from
+// beginning, for as long as a renewal may take; a provider that hangs is not waited
+// for longer. It gives what ends that.
+func (s *Service) holdRenewals(ctx context.Context, a *domain.ConnectedAccount) (release func()) {
+	release = func() {}
+	if a.Scheme != domain.SchemeOAuth2 && a.Scheme != domain.SchemeS2SOAuth2 {
+		return release
+	}
+	ctx, cancel := context.WithTimeout(ctx, revokeWait)
+	defer cancel()
+	unlock, err := s.renewals.lock(ctx, a.ProjectID+"\x00"+a.ID)
+	if err != nil {
+		return release
+	}
+	lease := leaseOf(a)
+	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
+		now := s.now()
+		taken, err := s.opts.Store.TakeLease(ctx, lease, s.owner, now, now.Add(s.opts.RefreshLease))
+		if taken && err == nil {
+			return func() {
+				_ = s.opts.Store.DropLease(context.WithoutCancel(ctx), lease, s.owner) // it runs out by itself
+				unlock()
+			}
+		}
+		if err != nil || ctx.Err() != nil {
+			return unlock
+		}
+		pause(ctx, poll)
+	}
+}
+
+// revokeWait bounds how long a revocation waits for a renewal.
+const revokeWait = 10 * time.Second
 
 // End makes the account REVOKED, whatever it has become meanwhile: no call runs
 // on it any more, and a renewal that is under way is for nothing. With destroy its
