@@ -260,23 +260,27 @@ type updateAuthConfigIn struct {
 	}
 }
 
-type nothing struct{}
+// changedConfig is what newer clients read; older ones take any object.
+type changedConfig struct {
+	Success bool   `json:"success"`
+	Message string `json:"message"`
+}
 
-func (s *server) updateAuthConfig(ctx context.Context, in *updateAuthConfigIn) (nothing, error) {
+func (s *server) updateAuthConfig(ctx context.Context, in *updateAuthConfigIn) (changedConfig, error) {
 	b := &in.Body
 	switch {
 	case b.Type != "" && b.Type != "custom" && b.Type != "default":
-		return nothing{}, domain.Invalid("type", "type: expected custom or default")
+		return changedConfig{}, domain.Invalid("type", "type: expected custom or default")
 	case !b.SharedCredentials.empty():
-		return nothing{}, notOfferedOption("shared_credentials", "Leave it out.")
+		return changedConfig{}, notOfferedOption("shared_credentials", "Leave it out.")
 	case !b.ProxyConfig.empty():
-		return nothing{}, notOfferedOption("proxy_config", "Leave it out.")
+		return changedConfig{}, notOfferedOption("proxy_config", "Leave it out.")
 	case b.UserScopes != nil && len(splitScopes(*b.UserScopes)) > 0:
-		return nothing{}, notOfferedOption("user_scopes", "Put all scopes into scopes.")
+		return changedConfig{}, notOfferedOption("user_scopes", "Put all scopes into scopes.")
 	}
 	creds, err := readCredentials("credentials", b.Credentials)
 	if err != nil {
-		return nothing{}, err
+		return changedConfig{}, err
 	}
 	if b.Scopes != nil && creds.scopes == nil {
 		scopes := splitScopes(*b.Scopes)
@@ -284,14 +288,22 @@ func (s *server) updateAuthConfig(ctx context.Context, in *updateAuthConfigIn) (
 	}
 	change := connect.AuthConfigChange{Name: b.Name, Credentials: creds.values, Scopes: creds.scopes}
 	if change.Tools, change.CreationTools, err = toolAccess("", b.RestrictTo, &b.ToolAccess); err != nil {
-		return nothing{}, err
+		return changedConfig{}, err
 	}
 	if b.ForToolRouter != nil {
 		off := !*b.ForToolRouter
 		change.RouterOff = &off
 	}
 	_, err = s.Connect.UpdateAuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID, change)
-	return nothing{}, err
+	return changed("auth config updated", err)
+}
+
+// changed answers a change that was made, unless err says that it was not.
+func changed(message string, err error) (changedConfig, error) {
+	if err != nil {
+		return changedConfig{}, err
+	}
+	return changedConfig{Success: true, Message: message}, nil
 }
 
 type enableAuthConfigIn struct {
@@ -299,12 +311,12 @@ type enableAuthConfigIn struct {
 	Status string `path:"status"`
 }
 
-func (s *server) enableAuthConfig(ctx context.Context, in *enableAuthConfigIn) (nothing, error) {
+func (s *server) enableAuthConfig(ctx context.Context, in *enableAuthConfigIn) (changedConfig, error) {
 	on := strings.EqualFold(in.Status, "ENABLED")
 	if !on && !strings.EqualFold(in.Status, "DISABLED") {
-		return nothing{}, domain.Invalid("status", "status: expected ENABLED or DISABLED")
+		return changedConfig{}, domain.Invalid("status", "status: expected ENABLED or DISABLED")
 	}
-	return nothing{}, s.Connect.EnableAuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID, on)
+	return changed("auth config "+strings.ToLower(in.Status), s.Connect.EnableAuthConfig(ctx, callerOf(ctx).principal.ProjectID, in.ID, on))
 }
 
 type deleteIn struct {
@@ -312,13 +324,13 @@ type deleteIn struct {
 	Query
 }
 
-func (s *server) deleteAuthConfig(ctx context.Context, in *deleteIn) (nothing, error) {
+func (s *server) deleteAuthConfig(ctx context.Context, in *deleteIn) (changedConfig, error) {
 	revoke, err := in.flag("revoke_on_delete")
 	if err != nil {
-		return nothing{}, err
+		return changedConfig{}, err
 	}
 	project := callerOf(ctx).principal.ProjectID
-	return nothing{}, s.Connect.DeleteAuthConfig(ctx, project, in.ID, revoke != nil && *revoke)
+	return changed("auth config deleted", s.Connect.DeleteAuthConfig(ctx, project, in.ID, revoke != nil && *revoke))
 }
 
 type authConfigOut struct {

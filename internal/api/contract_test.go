@@ -123,8 +123,9 @@ func answerSchema(doc *openapi3.T, method, raw string, status int) *openapi3.Sch
 	if best == nil {
 		return nil
 	}
-	if best.Responses.Len() == 0 && status == http.StatusOK { // nobody reads the body: it is {}
-		return openapi3.NewObjectSchema().WithoutAdditionalProperties()
+	if best.Responses.Len() == 0 && status == http.StatusOK { // newer clients read these, older ones nothing
+		return openapi3.NewObjectSchema().WithoutAdditionalProperties().
+			WithProperty("success", openapi3.NewBoolSchema()).WithProperty("message", openapi3.NewStringSchema())
 	}
 	resp := best.Responses.Status(status)
 	if resp == nil || resp.Value.Content["application/json"] == nil {
