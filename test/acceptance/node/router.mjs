@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 
-export async function startRouter() {
+export async function startRouter(flags = ["--sandbox"], settings = {}) {
   if (!process.env.SLUICE_BINARY) throw new Error("SLUICE_BINARY is not set: run test/acceptance/run node");
   const home = await mkdtemp(join(tmpdir(), "sluice-node-"));
   const key = "ak_acceptance_" + randomBytes(16).toString("hex");
-  const child = spawn(process.env.SLUICE_BINARY, ["serve", "--sandbox", "--log-level", "error"], {
-    env: { PATH: process.env.PATH, SLUICE_HOME: home, SLUICE_API_KEY: key, SLUICE_ADDR: "127.0.0.1:0" },
+  const child = spawn(process.env.SLUICE_BINARY, ["serve", ...flags, "--log-level", "error"], {
+    env: { PATH: process.env.PATH, SLUICE_HOME: home, SLUICE_API_KEY: key, SLUICE_ADDR: "127.0.0.1:0", ...settings },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let url;
