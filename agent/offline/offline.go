@@ -117,12 +117,14 @@ type turn struct {
 
 	// What is asked once a turn: to ask the same again and again looks like a
 	// loop, and is.
-	found  map[string]searchData
-	spaced []item
+	found map[string]searchData
+	// connected are toolkits that were connected since the search.
+	connected map[string]bool
+	spaced    []item
 }
 
 func newTurn(req agent.Request) *turn {
-	t := &turn{req: req, found: map[string]searchData{}}
+	t := &turn{req: req, found: map[string]searchData{}, connected: map[string]bool{}}
 	begin := len(req.Messages)
 	for i := len(req.Messages) - 1; i >= 0; i-- {
 		m := req.Messages[i]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/sluice-run/sluice/agent/offline"
 	"github.com/sluice-run/sluice/client"
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/sandbox/confluence"
 )
 
 // TestDirectTools: the three tasks with the app's tools listed directly and no
@@ -87,6 +89,67 @@ func TestNotConnected(t *testing.T) {
 	text, _, err := a.Do(t.Context(), agent.Input{Prompt: "list the spaces"})
 	if err != nil || !strings.Contains(text, "not connected") || !strings.Contains(text, "]("+router.URL()) {
 		t.Errorf("answer %q, err %v; want a link of %s", text, err, router.URL())
+	}
+}
+
+// TestConnectsOnTheWay: a person who is shown the page and connects gets what
+// they asked for; one who does not want to is told how.
+func TestConnectsOnTheWay(t *testing.T) {
+	t.Parallel()
+	site := confluence.NewServer(confluence.Options{Seed: true, Site: "acme"})
+	defer site.Close()
+	ann := site.AddUser(confluence.User{Email: "ann@acme.example", Admin: true})
+	cfg, err := app.LoadConfig("", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Addr = "127.0.0.1:0"
+	cfg.UpstreamAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	router, err := app.New(t.Context(), app.Options{Config: cfg, Quiet: true, LogOutput: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := router.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer router.Stop(context.Background())
+	c, err := client.New(client.Options{BaseURL: router.URL(), APIKey: router.EphemeralKey("test")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, accept := range []bool{false, true} {
+		session, err := c.Create(t.Context(), "ann", client.SessionOptions{Toolkits: []string{"confluence"}, WaitForConnections: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := http.Header{}
+		for name, value := range session.MCP.Headers {
+			header.Set(name, value)
+		}
+		shown := 0
+		tools := agent.MCP(session.MCP.URL, agent.MCPOptions{Header: header, OnURL: func(ctx context.Context, q agent.URLRequest) (agent.Answer, error) {
+			shown++
+			if !accept {
+				return agent.Answer{}, nil
+			}
+			_, err := c.ConnectAccount(ctx, client.ConnectRequest{UserID: "ann", Toolkit: "confluence", Scheme: "API_KEY", Values: map[string]string{
+				"subdomain": "acme", "base_url": site.URL, "generic_id": ann.Email, "generic_api_key": ann.Token,
+			}})
+			return agent.Answer{Accept: true}, err
+		}})
+		defer tools.Close()
+		a, err := agent.New[string](offline.New(), agent.Options{Tools: []agent.Toolset{tools}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _, err := a.Do(t.Context(), agent.Input{Prompt: "list the spaces"})
+		want := "you did not want to"
+		if accept {
+			want = "space"
+		}
+		if err != nil || shown != 1 || !strings.Contains(text, want) || strings.Contains(text, "not connected") == accept {
+			t.Errorf("accepted %v: answer %q, shown %d times, err %v", accept, text, shown, err)
+		}
 	}
 }
 

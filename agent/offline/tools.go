@@ -19,8 +19,8 @@ type tool struct {
 // toolbox is what the request offers: the meta tools of a router, recognised
 // by the shape of their arguments, and app tools.
 type toolbox struct {
-	search, schemas, connect, execute string
-	direct                            []tool
+	search, schemas, connect, wait, execute string
+	direct                                  []tool
 }
 
 func newToolbox(specs []agent.ToolSpec) toolbox {
@@ -37,7 +37,7 @@ func newToolbox(specs []agent.ToolSpec) toolbox {
 		case sc.has("toolkits", "array") && !sc.has("mode", ""):
 			b.connect = s.Name
 		case sc.has("toolkits", "array"):
-			// waits for connections: the person comes back by himself
+			b.wait = s.Name
 		default:
 			b.direct = append(b.direct, tool{slug: s.Name, description: s.Description, schema: sc, direct: true})
 		}
@@ -78,8 +78,11 @@ func (t *turn) find(n need) (tool, error) {
 		return tool{}, fail("I found no tool that could %s.", n.useCase)
 	}
 	for _, s := range found.Statuses {
-		if strings.EqualFold(s.Toolkit, best.toolkit) && !s.Active {
-			return tool{}, t.connectFirst(best.toolkit)
+		if !strings.EqualFold(s.Toolkit, best.toolkit) || s.Active {
+			continue
+		}
+		if err := t.connectFirst(best.toolkit); err != nil {
+			return tool{}, err
 		}
 	}
 	if best.schema.Properties == nil {
@@ -157,28 +160,77 @@ func (t *turn) fetchSchema(best tool) (tool, error) {
 	return best, nil
 }
 
-// connectFirst asks for a link to connect an account and gives it to the user.
+// maxWaits bounds how often the model waits for a person who is connecting; one
+// wait takes up to a minute.
+const maxWaits = 2
+
+// connectFirst has the user connect an account. It gives nil once that is done:
+// where the client showed them the page, by waiting for them; else it gives them
+// the link.
 func (t *turn) connectFirst(toolkit string) error {
+	if t.connected[toolkit] {
+		return nil
+	}
+	name := titleCase(toolkit)
 	if t.box.connect == "" {
-		return fail("%s is not connected yet, and I have no tool to connect it.", titleCase(toolkit))
+		return fail("%s is not connected yet, and I have no tool to connect it.", name)
 	}
 	res, err := t.meta(t.box.connect, map[string]any{"toolkits": []string{toolkit}})
 	if err != nil {
 		return err
 	}
-	var data struct {
-		Results map[string]struct {
-			URL         string `json:"redirect_url"`
-			Instruction string `json:"instruction"`
-		} `json:"results"`
+	r := connectionOf(res, toolkit)
+	link := "[Connect " + name + "](" + r.URL + ")"
+	switch {
+	case strings.EqualFold(r.Status, "active"):
+		t.connected[toolkit] = true
+		return nil
+	case r.URL == "":
+		return fail("%s is not connected yet, and no link to connect it could be made.", name)
+	case strings.Contains(r.Instruction, "did not open it"):
+		return fail("%s is not connected, as you did not want to now. When you do, connect it here: %s, then ask me again.", name, link)
+	case t.box.wait == "" || !strings.Contains(r.Instruction, "is connecting"):
+		return fail("%s is not connected yet. Connect it here: %s, then ask me again.", name, link)
 	}
-	_ = json.Unmarshal(res, &data) // what cannot be read has no link
-	for name, r := range data.Results {
-		if strings.EqualFold(name, toolkit) && r.URL != "" {
-			return fail("%s is not connected yet. Connect it here: [%s](%s), then ask me again.", titleCase(toolkit), "Connect "+titleCase(toolkit), r.URL)
+	for n := range maxWaits {
+		args := map[string]any{"toolkits": []string{toolkit}}
+		if n > 0 {
+			args["mode"] = "all" // of one that is the same as any, and no repetition
+		}
+		if res, err = t.meta(t.box.wait, args); err != nil {
+			return err
+		}
+		switch now := connectionOf(res, toolkit); strings.ToUpper(now.Status) {
+		case "ACTIVE":
+			t.connected[toolkit] = true
+			return nil
+		case "FAILED":
+			return fail("%s was not connected. %s Connect it here: %s, then ask me again.", name, now.Error, link)
 		}
 	}
-	return fail("%s is not connected yet, and no link to connect it could be made.", titleCase(toolkit))
+	return fail("%s is not connected yet. Tell me when you have connected it here: %s.", name, link)
+}
+
+// connection is how a toolkit's connection stands.
+type connection struct {
+	Status      string `json:"status"`
+	URL         string `json:"redirect_url"`
+	Instruction string `json:"instruction"`
+	Error       string `json:"error_message"`
+}
+
+// connectionOf finds a toolkit's in an answer; what cannot be read says nothing.
+func connectionOf(res json.RawMessage, toolkit string) connection {
+	var data struct {
+		Results map[string]connection `json:"results"`
+	}
+	_ = json.Unmarshal(res, &data)
+	for name, r := range data.Results {
+		if strings.EqualFold(name, toolkit) {
+			return r
+		}
+	}
+	return connection{}
 }
 
 // pick chooses by the words of the names: every word too many counts against a

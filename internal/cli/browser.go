@@ -42,3 +42,11 @@ func (s *shared) openBrowser(ctx context.Context, address string) bool {
 	go func() { _ = cmd.Wait() }() // it may stay open longer than this command
 	return true
 }
+
+// opener is an opener of this machine's browser.
+func (s *shared) opener(ctx context.Context, address string, do bool) bool {
+	if do {
+		return s.openBrowser(ctx, address)
+	}
+	return s.browser(ctx, address) != nil
+}

@@ -7,7 +7,10 @@ import (
 )
 
 // tuiAsker puts a tool's question on the input line.
-type tuiAsker struct{ screen screen }
+type tuiAsker struct {
+	screen screen
+	open   opener
+}
 
 func (a *tuiAsker) reply(ctx context.Context) questioner {
 	return func(label string) (string, error) {
@@ -25,7 +28,11 @@ func (a *tuiAsker) reply(ctx context.Context) questioner {
 
 func (a *tuiAsker) url(ctx context.Context, q agent.URLRequest) (agent.Answer, error) {
 	a.screen.Println(urlText(q))
-	return askURL(a.reply(ctx)), nil
+	answer, failed := askURL(ctx, q, a.reply(ctx), a.open)
+	if failed {
+		a.screen.Println(notOpened)
+	}
+	return answer, nil
 }
 
 func (a *tuiAsker) form(ctx context.Context, q agent.FormRequest) (agent.Answer, error) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -19,14 +20,32 @@ func isNo(reply string) bool {
 	return false
 }
 
-// askURL waits until the person has opened an address, or declines.
-func askURL(ask questioner) agent.Answer {
-	reply, err := ask("Press enter when done, or type no: ")
-	if err != nil {
-		return agent.Answer{Cancel: true} // leaving is an answer
+// opener says whether there is a browser here that can open the address; with do
+// it opens it.
+type opener func(ctx context.Context, address string, do bool) bool
+
+// askURL has the person open an address, or decline. Only on their word a browser
+// is opened; where there is none they open it elsewhere. It says whether opening
+// failed.
+func askURL(ctx context.Context, q agent.URLRequest, ask questioner, open opener) (answer agent.Answer, failed bool) {
+	here := open(ctx, q.URL, false)
+	label := "Open it in any browser and press enter, or type no: "
+	if here {
+		label = "Press enter to open it in your browser, or type no: "
 	}
-	return agent.Answer{Accept: !isNo(reply)}
+	reply, err := ask(label)
+	if err != nil {
+		return agent.Answer{Cancel: true}, false // leaving is an answer
+	}
+	if isNo(reply) {
+		return agent.Answer{}, false
+	}
+	// The browser is to stay when the question is over.
+	return agent.Answer{Accept: true}, here && !open(context.WithoutCancel(ctx), q.URL, true)
 }
+
+// notOpened is said when a browser that was there did not start.
+const notOpened = "No browser could be started: open the address yourself."
 
 // askForm puts a flat form to the person, one question a value. "no" declines;
 // an empty reply leaves an optional value out, and a required one is asked for

@@ -439,3 +439,48 @@ func TestViewAtWidths(t *testing.T) {
 		k.stop(10 * time.Second)
 	}
 }
+
+// A browser is opened on the person's word alone; without one they are told where
+// to go, and who says no sees none.
+func TestURLQuestion(t *testing.T) {
+	t.Parallel()
+	q := agent.URLRequest{Message: "Connect.", URL: "https://router.example/link/x"}
+	for name, tc := range map[string]struct {
+		here, starts bool
+		reply        string
+		left         bool
+		want         agent.Answer
+		label        string
+		opened       bool
+		failed       bool
+	}{
+		"enter opens it":   {here: true, starts: true, want: agent.Answer{Accept: true}, label: "Press enter to open it in your browser", opened: true},
+		"no opens nothing": {here: true, starts: true, reply: " No ", label: "or type no"},
+		"no display":       {want: agent.Answer{Accept: true}, label: "Open it in any browser and press enter"},
+		"does not start":   {here: true, want: agent.Answer{Accept: true}, label: "Press enter", opened: true, failed: true},
+		"left":             {here: true, starts: true, left: true, want: agent.Answer{Cancel: true}, label: "Press enter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opened := ""
+			got, failed := askURL(t.Context(), q, func(label string) (string, error) {
+				if opened != "" || !strings.Contains(label, tc.label) {
+					t.Errorf("asked %q after opening %q", label, opened)
+				}
+				if tc.left {
+					return "", errors.New("left")
+				}
+				return tc.reply, nil
+			}, func(_ context.Context, address string, do bool) bool {
+				if !do {
+					return tc.here
+				}
+				opened = address
+				return tc.starts
+			})
+			if diff := cmp.Diff(tc.want, got); diff != "" || failed != tc.failed || (opened == q.URL) != tc.opened {
+				t.Errorf("(-want +got)\n%s failed %v, opened %q", diff, failed, opened)
+			}
+		})
+	}
+}

@@ -212,7 +212,11 @@ func (p *plain) url(ctx context.Context, q agent.URLRequest) (agent.Answer, erro
 	p.asking.Lock()
 	defer p.asking.Unlock()
 	fmt.Fprintf(p.f.Out, "\n%s\n", urlText(q))
-	return askURL(p.reply(ctx)), nil
+	answer, failed := askURL(ctx, q, p.reply(ctx), p.f.opener)
+	if failed {
+		fmt.Fprintln(p.f.Out, notOpened)
+	}
+	return answer, nil
 }
 
 // form asks for each value of a tool's form in turn.

@@ -24,7 +24,7 @@ func (f *chatFlags) terminalREPL(ctx context.Context, c *conversation) error {
 	t := newTUI(ctx, c, newStyles(f.getenv("NO_COLOR") == ""))
 	program := tea.NewProgram(t, tea.WithContext(ctx), tea.WithInput(f.In), tea.WithOutput(f.Out), tea.WithoutSignalHandler())
 	t.screen = &programScreen{program}
-	c.ask = &tuiAsker{screen: t.screen}
+	c.ask = &tuiAsker{screen: t.screen, open: f.opener}
 	title, text := c.welcome(columns(f.Out, 80))
 	fmt.Fprintf(f.Out, "%s\n%s\n\n", t.styles.accent.Render(title), text)
 	_, err := program.Run()
