@@ -21,6 +21,7 @@ var helpOf = []string{
 	"keys", "keys create", "keys list", "keys revoke",
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
+	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }
 
 // TestHelp holds each command's help to its golden file, and the list of

@@ -1,0 +1,214 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Webhook is the project's subscription to events.
+type Webhook struct {
+	ID      string   `json:"id"`
+	URL     string   `json:"webhook_url"`
+	Version string   `json:"version"`
+	Events  []string `json:"enabled_events"`
+	// Secret is told by CreateWebhook and RotateWebhookSecret alone; elsewhere it is
+	// masked.
+	Secret       string `json:"secret"`
+	Ordered      bool   `json:"ordered"`
+	Status       string `json:"status"` // active, paused or disabled
+	StatusReason string `json:"status_reason"`
+	FailingSince string `json:"failing_since"`
+	CreatedAt    string `json:"created_at"`
+	UpdatedAt    string `json:"updated_at"`
+}
+
+// WebhookChange makes or changes a subscription: what is nil is left out.
+type WebhookChange struct {
+	URL     *string   `json:"webhook_url,omitempty"`
+	Version *string   `json:"version,omitempty"`
+	Events  *[]string `json:"enabled_events,omitempty"`
+	Ordered *bool     `json:"ordered,omitempty"`
+}
+
+const webhooks = "/webhook_subscriptions"
+
+// Webhooks gives the project's subscriptions: one, or none.
+func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
+	return pages[Webhook](ctx, c, webhooks, url.Values{})
+}
+
+// CreateWebhook subscribes the project; the answer holds the secret. A project has
+// one subscription: with another it fails with status 409.
+func (c *Client) CreateWebhook(ctx context.Context, w WebhookChange) (*Webhook, error) {
+	var out Webhook
+	if err := c.do(ctx, http.MethodPost, webhooks, nil, w, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// UpdateWebhook changes a subscription. A URL, the same one too, wakes one that is
+// paused or disabled.
+func (c *Client) UpdateWebhook(ctx context.Context, id string, w WebhookChange) (*Webhook, error) {
+	var out Webhook
+	if err := c.do(ctx, http.MethodPatch, webhooks+"/"+url.PathEscape(id), nil, w, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// DeleteWebhook ends a subscription; what was not delivered is dropped.
+func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodDelete, webhooks+"/"+url.PathEscape(id), nil, nil, nil)
+}
+
+// RotateWebhookSecret gives the subscription a new secret. For the overlap messages
+// are signed with both; a negative overlap means the router's choice, a day.
+func (c *Client) RotateWebhookSecret(ctx context.Context, id string, overlap time.Duration) (secret, previousUntil string, err error) {
+	in := map[string]int{}
+	if overlap >= 0 {
+		in["overlap_seconds"] = int(overlap / time.Second)
+	}
+	var out struct {
+		Secret string `json:"secret"`
+		Until  string `json:"previous_secret_valid_until"`
+	}
+	err = c.do(ctx, http.MethodPost, webhooks+"/"+url.PathEscape(id)+"/rotate_secret", nil, in, &out)
+	return out.Secret, out.Until, err
+}
+
+// Event is something that the application was told of.
+type Event struct {
+	ID         string          `json:"id"`
+	MessageID  string          `json:"message_id"`
+	Type       string          `json:"type"`
+	Source     string          `json:"source"`
+	UserID     string          `json:"user_id"`
+	Trigger    string          `json:"trigger_slug"`
+	AccountID  string          `json:"connected_account_id"`
+	OccurredAt string          `json:"occurred_at"`
+	CreatedAt  string          `json:"created_at"`
+	Payload    json.RawMessage `json:"payload,omitempty"` // of Event, not of Events
+}
+
+// EventQuery narrows a list of events; empty fields do not.
+type EventQuery struct {
+	Types                   []string
+	Source, UserID, Trigger string
+	From, To                time.Time
+}
+
+// Events lists events, newest first.
+func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error] {
+	v := url.Values{}
+	for key, text := range map[string]string{
+		"types": strings.Join(q.Types, ","), "source": q.Source, "user_id": q.UserID, "trigger_slug": q.Trigger,
+		"from": moment(q.From), "to": moment(q.To),
+	} {
+		if text != "" {
+			v.Set(key, text)
+		}
+	}
+	return pages[Event](ctx, c, "/sluice/events", v)
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// Event gives an event with its payload, by its id or that of its message.
+func (c *Client) Event(ctx context.Context, id string) (*Event, error) {
+	var e Event
+	if err := c.do(ctx, http.MethodGet, "/sluice/events/"+url.PathEscape(id), nil, nil, &e); err != nil {
+		return nil, err
+	}
+	return &e, nil
+}
+
+// ReplayEvent has an event delivered again, with its id of before.
+func (c *Client) ReplayEvent(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodPost, "/sluice/events/"+url.PathEscape(id)+"/replay", nil, nil, nil)
+}
+
+// Replay says which events are to be delivered again.
+type Replay struct {
+	From    time.Time
+	To      time.Time // zero: now
+	Types   []string
+	Trigger string
+	UserID  string
+	Failed  bool // leave out what was delivered
+}
+
+// ReplayEvents has events delivered again in the background, and gives how many the
+// range has.
+func (c *Client) ReplayEvents(ctx context.Context, r Replay) (int, error) {
+	in := map[string]any{"from": moment(r.From), "failed": r.Failed}
+	for key, text := range map[string]string{"to": moment(r.To), "trigger_slug": r.Trigger, "user_id": r.UserID} {
+		if text != "" {
+			in[key] = text
+		}
+	}
+	if len(r.Types) > 0 {
+		in["types"] = r.Types
+	}
+	var out struct {
+		Events int `json:"events"`
+	}
+	err := c.do(ctx, http.MethodPost, "/sluice/events/replay", nil, in, &out)
+	return out.Events, err
+}
+
+// Delivery is an event on its way to the subscription.
+type Delivery struct {
+	ID            string    `json:"id"`
+	EventID       string    `json:"event_id"`
+	MessageID     string    `json:"message_id"`
+	EventType     string    `json:"event_type"`
+	Status        string    `json:"status"` // waiting, parked, delivered or dead
+	Attempts      int       `json:"attempts"`
+	Replays       int       `json:"replays"`
+	NextAttemptAt string    `json:"next_attempt_at"`
+	CreatedAt     string    `json:"created_at"`
+	EndedAt       string    `json:"ended_at"`
+	LastStatus    int       `json:"last_response_status"`
+	LastError     string    `json:"last_error"`
+	Log           []Attempt `json:"attempt_log,omitempty"` // of Delivery, not of Deliveries
+}
+
+// Attempt is one try to deliver.
+type Attempt struct {
+	Number     int     `json:"number"`
+	At         string  `json:"at"`
+	DurationMS float64 `json:"duration_ms"`
+	Status     int     `json:"response_status"`
+	Error      string  `json:"error"`
+	Excerpt    string  `json:"response_excerpt"`
+}
+
+// Deliveries lists deliveries, the newest event first: all, or those in the given
+// states.
+func (c *Client) Deliveries(ctx context.Context, states ...string) iter.Seq2[Delivery, error] {
+	v := url.Values{}
+	if len(states) > 0 {
+		v.Set("status", strings.Join(states, ","))
+	}
+	return pages[Delivery](ctx, c, "/sluice/deliveries", v)
+}
+
+// Delivery gives a delivery with its attempts, the newest first.
+func (c *Client) Delivery(ctx context.Context, id string) (*Delivery, error) {
+	var d Delivery
+	if err := c.do(ctx, http.MethodGet, "/sluice/deliveries/"+url.PathEscape(id), nil, nil, &d); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
