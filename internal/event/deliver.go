@@ -97,7 +97,7 @@ func (s *Service) claimIn(ctx context.Context, tx store.Tx, a deliverArgs) (*cla
 			return nil, 0, err
 		}
 	}
-	d.State, d.ClaimedUntil = domain.DeliveryWaiting, now.Add(claimFor)
+	d.State, d.ClaimedUntil = domain.DeliveryWaiting, now.Add(s.opts.Claim)
 	d.Attempts++
 	if err := tx.UpdateDelivery(ctx, a.ProjectID, d); err != nil {
 		return nil, 0, err

@@ -15,8 +15,6 @@ const (
 	ProbeEvery   = 30 * time.Second
 	RecoverEvery = 30 * time.Second
 	dutyBatch    = 200
-	// overdue is when a delivery that waits is taken for one without a job.
-	overdue = 30 * time.Minute
 )
 
 // Probe tries one delivery of each subscription that is paused and due.
@@ -69,7 +67,7 @@ func (s *Service) RecoverLost(ctx context.Context) error {
 	for _, find := range []func() ([]domain.Delivery, error){
 		func() ([]domain.Delivery, error) { return s.opts.Store.LostDeliveries(ctx, now, dutyBatch) },
 		func() ([]domain.Delivery, error) {
-			return s.opts.Store.OverdueDeliveries(ctx, now.Add(-overdue), dutyBatch)
+			return s.opts.Store.OverdueDeliveries(ctx, now.Add(-s.opts.Overdue), dutyBatch)
 		},
 	} {
 		found, err := find()

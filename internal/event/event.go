@@ -55,6 +55,12 @@ type Options struct {
 	Logger *slog.Logger // [none]
 	// Timeout bounds one attempt [15 s], at most 30 s.
 	Timeout time.Duration
+	// Claim is when an attempt is taken for that of a dead process [1 min]; longer
+	// than Timeout.
+	Claim time.Duration
+	// Overdue is when a delivery that waits for its job is given another [2 min]: its
+	// job may be with a process that died before it claimed an attempt.
+	Overdue time.Duration
 	// Window is how long a delivery is tried [24 h].
 	Window time.Duration
 	// PauseAfter is how long an endpoint may do nothing but fail before it is paused
@@ -71,10 +77,11 @@ const (
 	// MaxPayload bounds the payload of an event in bytes.
 	MaxPayload = 256 << 10
 
-	maxTimeout    = 30 * time.Second
-	claimFor      = time.Minute // longer than any attempt
-	pauseFailures = 5           // fewer than these do not pause
-	maxText       = 512         // of ids and keys
+	maxTimeout     = 30 * time.Second
+	defaultClaim   = time.Minute
+	defaultOverdue = 2 * time.Minute
+	pauseFailures  = 5   // fewer than these do not pause
+	maxText        = 512 // of ids and keys
 )
 
 // Service publishes and delivers.
@@ -91,6 +98,8 @@ type Service struct {
 // New makes a Service. Before anything is published it must be given its queue.
 func New(o Options) *Service {
 	o.Timeout = min(cmp.Or(o.Timeout, 15*time.Second), maxTimeout)
+	o.Claim = max(cmp.Or(o.Claim, defaultClaim), o.Timeout+time.Second)
+	o.Overdue = cmp.Or(o.Overdue, defaultOverdue)
 	o.Window = cmp.Or(o.Window, 24*time.Hour)
 	o.PauseAfter = cmp.Or(o.PauseAfter, time.Hour)
 	o.ProbeEvery = cmp.Or(o.ProbeEvery, 5*time.Minute)

@@ -291,7 +291,7 @@ func TestLostAttempt(t *testing.T) {
 		w.subscribe(r.URL, nil)
 		id := w.publish("one")[0]
 		w.dieOnce()
-		w.run(claimFor-time.Second, 10*time.Second)
+		w.run(defaultClaim-time.Second, 10*time.Second)
 		if len(r.tries) != 0 {
 			t.Error("it was tried although an attempt is under way")
 		}
@@ -302,7 +302,7 @@ func TestLostAttempt(t *testing.T) {
 		// A job that is lost without an attempt is found as well, later.
 		w.publish("two")
 		w.queue = nil
-		w.run(2*overdue, 5*time.Minute)
+		w.run(2*defaultOverdue, 30*time.Second)
 		if r.got() != "one two" {
 			t.Errorf("arrived: %s", r.got())
 		}

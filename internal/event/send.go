@@ -30,7 +30,7 @@ type wakeArgs struct {
 // The kinds of jobs. Their tries are of what fails here, such as the database: an
 // attempt that fails puts its job off.
 var (
-	deliverKind = jobs.Kind[deliverArgs]{Name: "deliver_event", Queue: JobQueue, Timeout: claimFor, Tries: 25}
+	deliverKind = jobs.Kind[deliverArgs]{Name: "deliver_event", Queue: JobQueue, Timeout: time.Minute, Tries: 25}
 	wakeKind    = jobs.Kind[wakeArgs]{Name: "wake_deliveries", Timeout: 5 * time.Minute, Tries: 25}
 	replayKind  = jobs.Kind[replayArgs]{Name: "replay_events", Timeout: 5 * time.Minute, Tries: 25}
 )
