@@ -52,6 +52,9 @@ func TestIdlePollsCostWhatIsSaid(t *testing.T) {
 // poll stays within its bounds.
 func TestManyMoreThanOnePollReads(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reads thousands of items")
+	}
 	w := watch(t, sandbox.Options{})
 	created := w.start("PAGE_CREATED_TRIGGER", `{}`)
 	space := w.start("SPACE_CONTENT_ADDED_TRIGGER", `{"spaceId":"MKT"}`)
@@ -400,6 +403,9 @@ func TestAFailedPollLosesNothing(t *testing.T) {
 // starts again, and still gives everything once.
 func TestCursorsOfListsMayEnd(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reads thousands of items")
+	}
 	for _, slug := range []string{"PAGE_CREATED_TRIGGER", "SPACE_CREATED_TRIGGER", "NEW_CHILD_PAGE_TRIGGER", "NEW_TASK_CREATED_TRIGGER", "BLOG_POST_ADDED_TO_LABEL_TRIGGER", "NEW_CQL_CONTENT_MATCH_TRIGGER"} {
 		at := slices.IndexFunc(scenarios, func(sc scenario) bool { return sc.slug == slug })
 		w := watch(t, sandbox.Options{})
@@ -429,6 +435,9 @@ func TestCursorsOfListsMayEnd(t *testing.T) {
 // TestAuditRecordsAlike are told apart although nothing in them differs.
 func TestAuditRecordsAlike(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reads thousands of items")
+	}
 	w := watch(t, sandbox.Options{})
 	p := w.start("NEW_AUDIT_LOG_TRIGGER", `{"category":"things"}`)
 	log := func(n int, category string) {
