@@ -71,9 +71,9 @@ var rows = []row{
 	{op: "createAuthConfig", body: `{"toolkit":{"slug":"confluence"},"auth_config":{"name":"one more of {my.tag}"}}`, shows: `"auth_config"`},
 	{op: "listAuthConfigs", shows: "{config}"},
 	{op: "getAuthConfig", at: "{config}", shows: "{config_name}"},
-	{op: "updateAuthConfig", at: "{new.config}", body: `{"type":"custom","name":"renamed"}`, shows: "{}"},
-	{op: "enableAuthConfig", at: "{new.config}/DISABLED", shows: "{}"},
-	{op: "deleteAuthConfig", at: "{new.config}", shows: "{}"},
+	{op: "updateAuthConfig", at: "{new.config}", body: `{"type":"custom","name":"renamed"}`, shows: `"success":true`},
+	{op: "enableAuthConfig", at: "{new.config}/DISABLED", shows: `"success":true`},
+	{op: "deleteAuthConfig", at: "{new.config}", shows: `"success":true`},
 
 	// Connected accounts.
 	{op: "listAccounts", shows: "{account}"},
