@@ -101,7 +101,7 @@ func child(t *testing.T, where, key string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	ok(t, err)
-	cmd := exec.CommandContext(t.Context(), self) //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), childDB+"="+where, childKey+"="+key)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
