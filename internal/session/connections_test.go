@@ -152,6 +152,37 @@ func TestManageConnectionsAsks(t *testing.T) {
 	}
 }
 
+// A session with several accounts of a toolkit gives no link beyond its bound.
+func TestMostAccounts(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	several := domain.MultiAccountConfig{Enable: true, Max: 2}
+	h := f.open(t, "ann", domain.SessionConfig{MultiAccount: several})
+	for _, email := range []string{"ann@x.test", "ann@y.test"} {
+		if _, _, err := f.Link(t.Context(), h, "notes", "", ""); err != nil {
+			t.Fatal(err)
+		}
+		f.Account(t, connecttest.Project, "ann", email, "")
+	}
+	_, _, err := f.Link(t.Context(), h, "notes", "", "")
+	if domain.CodeOf(err) != domain.CodeConflict || !strings.Contains(err.Error(), "max_accounts_per_toolkit") {
+		t.Errorf("a third: %v", err)
+	}
+	var out connections
+	f.call(t, h, "COMPOSIO_MANAGE_CONNECTIONS", `{"toolkits":["notes"],"reinitiate_all":true}`, &out)
+	if c := out.Results["notes"]; c.Status != "failed" || !strings.Contains(c.Error, "has 2 accounts") || c.RedirectURL != "" {
+		t.Errorf("through the meta tool: %+v", c)
+	}
+	for name, config := range map[string]domain.SessionConfig{
+		"one account": {}, "a higher bound": {MultiAccount: domain.MultiAccountConfig{Enable: true, Max: 3}},
+		"the usual bound": {MultiAccount: domain.MultiAccountConfig{Enable: true}},
+	} {
+		if _, _, err := f.Link(t.Context(), f.open(t, "ann", config), "notes", "", ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestManageConnectionsKeepsToTheSession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -47,6 +48,9 @@ func (s *Service) Link(ctx context.Context, h *Handle, toolkitSlug, alias, callb
 		return nil, "", domain.Errorf(domain.CodeForbidden, "toolkit %s is not enabled in this session (toolkits)", tk.Slug).
 			WithFix("Change the session's configuration.")
 	}
+	if err := s.roomForOneMore(ctx, h, tk); err != nil {
+		return nil, "", err
+	}
 	if callbackURL == "" {
 		callbackURL = h.Config.ManageConnections.CallbackURL
 	}
@@ -62,6 +66,28 @@ func (s *Service) Link(ctx context.Context, h *Handle, toolkitSlug, alias, callb
 		address = s.opts.LinkURL(h.Origin, in.Token)
 	}
 	return in, address, nil
+}
+
+// roomForOneMore refuses to connect more accounts of a toolkit than a session
+// with several of them may have. Where it has one, the new one takes its place.
+func (s *Service) roomForOneMore(ctx context.Context, h *Handle, tk *toolkit.Toolkit) error {
+	m := h.Config.MultiAccount
+	if !m.Enable {
+		return nil
+	}
+	accounts, err := s.accounts(ctx, h, []*toolkit.Toolkit{tk})
+	if err != nil {
+		return err
+	}
+	usable, err := s.opts.Connect.Candidates(ctx, connect.Choice{ProjectID: h.ProjectID, UserID: h.UserID, Toolkit: tk.Slug, InSession: true}, accounts[tk.Slug])
+	if err != nil {
+		return err
+	}
+	if most := cmp.Or(m.Max, defaultMaxAccounts); len(usable) >= most {
+		return domain.Errorf(domain.CodeConflict, "the user has %d accounts of %s, the most of this session (multi_account.max_accounts_per_toolkit)", len(usable), tk.Slug).
+			WithFix("Use one of them, disable or delete one, or raise the session's bound (up to 10).")
+	}
+	return nil
 }
 
 // states gives the user's connections to the toolkits. A toolkit that connects
