@@ -26,6 +26,8 @@ const (
 	PrefixMessage    = "msg_" // an event on the wire: evt_X is delivered as msg_X
 	PrefixWebhook    = "whs_"
 	PrefixDelivery   = "dlv_"
+	PrefixTrigger    = "ti_"  // a trigger instance, as the wire has it
+	PrefixPoll       = "tp_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -38,6 +38,8 @@ type Queries interface {
 	Events
 	Webhooks
 	Deliveries
+	Triggers
+	Polls
 	Leases
 	Flows
 	Secrets

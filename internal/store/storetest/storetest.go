@@ -64,6 +64,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"webhook subscriptions", testWebhooks},
 		{"deliveries", testDeliveries},
 		{"open deliveries", testOpenDeliveries},
+		{"triggers", testTriggers},
+		{"recovered triggers", testRecoveredTriggers},
+		{"polls", testPolls},
+		{"poll claimed once", testPollRace},
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
@@ -124,6 +128,8 @@ type tenant struct {
 	told     domain.Event
 	hook     domain.Webhook
 	delivery domain.Delivery
+	trigger  domain.TriggerInstance
+	poll     domain.TriggerPoll
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -181,6 +187,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 		t.Fatal("the first file is over the quota")
 	}
 	n.publish(ctx, t, s, name)
+	n.watch(ctx, t, s, name)
 	return n
 }
 
@@ -291,7 +298,9 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	ok(t, err)
 	deliveries, _, err := q.ListDeliveries(ctx, id, store.DeliveryFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
-	return fmt.Sprintln(told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
+	triggers, _, err := q.ListTriggers(ctx, id, store.TriggerFilter{}, store.Page{Limit: 1000})
+	ok(t, err)
+	return fmt.Sprintln(triggers, must(q.Poll(ctx, id, n.poll.ID))(t), told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
 		must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
 		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))
