@@ -1,4 +1,5 @@
-// Package catalog knows the toolkits and tools of a project and finds them.
+// Package catalog knows the toolkits, tools and trigger types of a project and finds
+// them.
 //
 // Built-in toolkits are the same for every project and never change while the
 // process runs; imported ones will be added per project.
@@ -53,13 +54,15 @@ type Catalog struct {
 	bySlug   map[string]*toolkit.Toolkit
 	tools    []*Tool // by toolkit, then slug
 	byTool   map[string]*Tool
+	triggers []*Trigger // by toolkit, then slug
+	byType   map[string]*Trigger
 	index    *index
 }
 
 // New makes a catalogue. It fails when two toolkits or tools share a slug or a
 // slug is not usable as a tool name (1–64 of letters, digits, _ and -).
 func New(toolkits ...*toolkit.Toolkit) (*Catalog, error) {
-	c := &Catalog{bySlug: map[string]*toolkit.Toolkit{}, byTool: map[string]*Tool{}}
+	c := &Catalog{bySlug: map[string]*toolkit.Toolkit{}, byTool: map[string]*Tool{}, byType: map[string]*Trigger{}}
 	for _, tk := range toolkits {
 		if err := c.add(tk); err != nil {
 			return nil, fmt.Errorf("catalog: %w", err)
@@ -69,6 +72,7 @@ func New(toolkits ...*toolkit.Toolkit) (*Catalog, error) {
 	slices.SortFunc(c.tools, func(a, b *Tool) int {
 		return cmp.Or(cmp.Compare(a.Toolkit.Slug, b.Toolkit.Slug), cmp.Compare(a.Slug, b.Slug))
 	})
+	sortTriggers(c.triggers)
 	c.index = buildIndex(c.tools)
 	return c, nil
 }
@@ -93,7 +97,7 @@ func (c *Catalog) add(tk *toolkit.Toolkit) error {
 		c.byTool[t.Slug] = t
 		c.tools = append(c.tools, t)
 	}
-	return nil
+	return c.addTriggers(tk)
 }
 
 func usableName(s string) bool {
