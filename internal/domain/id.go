@@ -26,7 +26,7 @@ const (
 	PrefixMessage    = "msg_" // an event on the wire: evt_X is delivered as msg_X
 	PrefixWebhook    = "whs_"
 	PrefixDelivery   = "dlv_"
-	PrefixTrigger    = "ti_"  // a trigger instance, as the wire has it
+	PrefixTrigger    = "ti_" // a trigger instance, as the wire has it
 	PrefixPoll       = "tp_"
 )
 

@@ -48,11 +48,11 @@ type TriggerInstance struct {
 }
 
 // Enabled says whether the instance reports.
-func (t *TriggerInstance) Enabled() bool { return t.State == TriggerEnabled }
+func (t TriggerInstance) Enabled() bool { return t.State == TriggerEnabled }
 
 // Kept says whether what happens while the instance is disabled is to be reported
 // once it is enabled again: it was not its project that disabled it.
-func (t *TriggerInstance) Kept() bool { return t.State == TriggerDisabled && t.Cause != CauseProject }
+func (t TriggerInstance) Kept() bool { return t.State == TriggerDisabled && t.Cause != CauseProject }
 
 // TriggerPoll is what finds the events of all instances that watch the same thing
 // through the same account.

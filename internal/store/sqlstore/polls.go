@@ -79,7 +79,9 @@ func (s *queries) LostPolls(ctx context.Context, now, overdue time.Time, limit i
 	return append(lost, late...), err
 }
 
-func scanPollKey(r row) (k domain.PollKey, err error) { return k, r.Scan(&k.ProjectID, &k.ID, &k.Version) }
+func scanPollKey(r row) (k domain.PollKey, err error) {
+	return k, r.Scan(&k.ProjectID, &k.ID, &k.Version)
+}
 
 func scanPoll(r row) (p domain.TriggerPoll, err error) {
 	var config, cursor string
