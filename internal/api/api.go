@@ -17,10 +17,11 @@ import (
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/session"
+	"github.com/sluice-run/sluice/internal/trigger"
 )
 
 // Options configures the API. Sessions, Execute, Connect, Identity, Catalog, Files,
-// Events and Origin are required.
+// Events, Triggers and Origin are required.
 type Options struct {
 	Sessions *session.Service
 	Execute  *execute.Service
@@ -29,6 +30,7 @@ type Options struct {
 	Catalog  *catalog.Catalog
 	Files    *files.Service
 	Events   *event.Service
+	Triggers *trigger.Service
 	// Origin gives scheme and authority (and the path of a public URL, if it has
 	// one) under which the caller reached us, without a trailing slash. The MCP
 	// address of a session is built on it; see Origin.
@@ -49,8 +51,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() error {
-	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Events == nil || o.Origin == nil {
-		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files, Events and Origin are required")
+	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Events == nil || o.Triggers == nil || o.Origin == nil {
+		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files, Events, Triggers and Origin are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -101,6 +103,7 @@ func New(opts Options) (http.Handler, error) {
 	s.fileRoutes()
 	s.webhookRoutes()
 	s.eventRoutes()
+	s.triggerRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()
 	notOffered(mux)

@@ -29,6 +29,7 @@ import (
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	"github.com/sluice-run/sluice/internal/trigger"
 	"github.com/sluice-run/sluice/internal/vault"
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -101,7 +102,9 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 		LinkURL: func(origin, token string) string { return origin + "/link/" + token },
 	})
 	w.events = event.New(event.Options{Store: db, Vault: v, HTTP: up})
+	triggers := trigger.New(trigger.Options{Store: db, Catalog: cat, Connect: conn, Events: w.events})
 	opts := api.Options{
+		Triggers: triggers,
 		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
 		Events: w.events, Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}

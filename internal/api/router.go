@@ -49,10 +49,6 @@ var unoffered = map[string]string{
 /tool_router/session/{id}/config_history
 /tool_router/session/{id}/mounts/{mount}/items
 /toolkits/changelog
-/triggers_types
-/triggers_types/{slug}
-/triggers_types/list/enum
-/trigger_instances/active
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/{id}
@@ -77,7 +73,6 @@ var unoffered = map[string]string{
 /tools/execute/proxy
 /tools/execute/{slug}/input
 /tools/scopes/required
-/trigger_instances/{slug}/upsert
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/servers
@@ -93,12 +88,10 @@ var unoffered = map[string]string{
 /internal/sdk/realtime/auth
 /org/{rest...}`,
 	http.MethodPatch: `
-/trigger_instances/manage/{id}
 /webhook_endpoints/{id}
 /mcp/{id}
 /org/{rest...}`,
 	http.MethodDelete: `
-/trigger_instances/manage/{id}
 /webhook_endpoints/{id}
 /mcp/{id}
 /mcp/servers/{id}/instances/{instance}

@@ -116,7 +116,7 @@ func toolkitWire(tk *toolkit.Toolkit, v3 bool) toolkitOut {
 		ManagedAuthSchemes: []string{}, NoAuth: tk.NoAuth(), Deprecated: toolkitTwin{ToolkitID: twinID("toolkit", tk.Slug)},
 		Meta: toolkitMeta{
 			CreatedAt: catalogTime(tk.CreatedAt), UpdatedAt: catalogTime(tk.UpdatedAt), Description: tk.Description,
-			Logo: tk.Logo, AppURL: optional(tk.AppURL), Categories: []listCategory{}, ToolsCount: len(tk.Tools), Version: tk.Version,
+			Logo: tk.Logo, AppURL: optional(tk.AppURL), Categories: []listCategory{}, ToolsCount: len(tk.Tools), TriggersCount: len(tk.Triggers), Version: tk.Version,
 		},
 	}
 	for _, k := range tk.Categories {
@@ -226,7 +226,7 @@ func (s *server) getToolkit(ctx context.Context, in *toolkitPath) (toolkitDetail
 		ManagedAuthSchemes: []string{}, ManagedAuth: []object{}, AuthConfigDetails: []authDetail{},
 		Meta: toolkitDetailMeta{
 			CreatedAt: short.Meta.CreatedAt, UpdatedAt: short.Meta.UpdatedAt, Description: tk.Description, Logo: tk.Logo,
-			AppURL: short.Meta.AppURL, Categories: []detailCategory{}, ToolsCount: len(tk.Tools),
+			AppURL: short.Meta.AppURL, Categories: []detailCategory{}, ToolsCount: len(tk.Tools), TriggersCount: len(tk.Triggers),
 			Version: tk.Version, AvailableVersions: []string{tk.Version},
 		},
 		Deprecated: toolkitDetailTwin{ToolkitID: short.Deprecated.ToolkitID, RawProxyInfo: []object{}},

@@ -33,6 +33,7 @@ import (
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/telemetry"
+	"github.com/sluice-run/sluice/internal/trigger"
 	"github.com/sluice-run/sluice/internal/ui"
 	"github.com/sluice-run/sluice/internal/vault"
 	"github.com/sluice-run/sluice/toolkit"
@@ -66,6 +67,9 @@ type Times struct {
 	Request time.Duration // for a request that is no stream, in all [2 min]
 	Call    time.Duration // for one call of a tool [60 s]
 	Drain   time.Duration // for running requests to end at a stop [15 s]
+	Poll    time.Duration // for one look of a trigger at its application [60 s]
+	// PollEvery is the shortest time between two polls of a trigger [1 min].
+	PollEvery time.Duration
 }
 
 func (t Times) withDefaults() Times {
@@ -74,6 +78,9 @@ func (t Times) withDefaults() Times {
 		Request: cmp.Or(t.Request, 2*time.Minute),
 		Call:    cmp.Or(t.Call, time.Minute),
 		Drain:   cmp.Or(t.Drain, 15*time.Second),
+		Poll:    cmp.Or(t.Poll, time.Minute),
+
+		PollEvery: cmp.Or(t.PollEvery, time.Minute),
 	}
 }
 
@@ -181,7 +188,10 @@ func (a *App) setup(ctx context.Context) error {
 		Deleted: func(id string) { a.mcp.Forget(id) },
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
-	r := rooms{cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
+	triggers := trigger.New(trigger.Options{
+		Store: a.db, Catalog: cat, Connect: conn, Events: events, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
+	})
+	r := rooms{triggers: triggers, cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
 	if err := a.setupJobs(ctx, r); err != nil {
 		return err
 	}
@@ -196,6 +206,7 @@ type rooms struct {
 	sessions *session.Service
 	files    *files.Service
 	events   *event.Service
+	triggers *trigger.Service
 }
 
 func (a *App) setupTelemetry(ctx context.Context) error {
@@ -296,7 +307,7 @@ func (a *App) setupIdentity(ctx context.Context) error {
 func (a *App) setupServer(r rooms) error {
 	cfg := a.opts.Config
 	rest, err := api.New(api.Options{
-		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events,
+		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events, Triggers: r.triggers,
 		Origin: a.origin, Logger: a.log, Version: Version(),
 		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
 	})

@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/jobs"
+	"github.com/sluice-run/sluice/internal/trigger"
 )
 
 // What is cleared away, how often, and how long after it has run out.
@@ -30,6 +31,9 @@ const (
 // deliverAtOnce is how many deliveries of events a process makes at a time.
 const deliverAtOnce = 20
 
+// pollAtOnce is how many polls of triggers a process makes at a time.
+const pollAtOnce = 16
+
 // nothing is the arguments of jobs that need none.
 type nothing struct{}
 
@@ -52,6 +56,8 @@ func (a *App) duties(r rooms) []duty {
 		}},
 		{jobs.Kind[nothing]{Name: "probe_webhooks"}, event.ProbeEvery, r.events.Probe},
 		{jobs.Kind[nothing]{Name: "recover_deliveries"}, event.RecoverEvery, r.events.RecoverLost},
+		{jobs.Kind[nothing]{Name: "recover_polls"}, trigger.RecoverEvery, r.triggers.RecoverLost},
+		{jobs.Kind[nothing]{Name: "resume_triggers"}, trigger.ResumeEvery, r.triggers.Resume},
 		{jobs.Kind[nothing]{Name: "renew_tokens", Timeout: long}, renewEvery, func(ctx context.Context) error {
 			for {
 				// Of a full batch some may fail, and are tried again later.
@@ -69,8 +75,8 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 	opts := jobs.Options{DB: a.db, Logger: a.log, Drain: a.opts.Times.Drain, Observe: func(t jobs.Try) {
 		a.tel.Metrics.Job(t.Kind, string(t.Outcome), t.Took)
 	}}
-	opts.Queues = map[string]int{event.JobQueue: deliverAtOnce}
-	opts.Works = append(opts.Works, r.events.Works()...)
+	opts.Queues = map[string]int{event.JobQueue: deliverAtOnce, trigger.JobQueue: pollAtOnce}
+	opts.Works = append(append(opts.Works, r.events.Works()...), r.triggers.Works()...)
 	for _, d := range a.duties(r) {
 		opts.Works = append(opts.Works, d.kind.Work(func(ctx context.Context, _ nothing) error { return d.do(ctx) }))
 		opts.Periodic = append(opts.Periodic, jobs.Periodic{Every: d.every, Job: d.kind.Job(nothing{})})
@@ -80,6 +86,7 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 		return err
 	}
 	r.events.Use(a.jobs)
+	r.triggers.Use(a.jobs)
 	return nil
 }
 

@@ -98,6 +98,21 @@ var rows = []row{
 	{op: "createConnectCode", body: `{"link_token":"{new.consentlink}"}`, shows: `/connect`},
 	{op: "deleteAccount", at: "{new.account}", shows: "true"},
 
+	// Triggers.
+	{op: "listTriggerTypes", public: catalogue},
+	{op: "listTriggerSlugs", public: catalogue},
+	{op: "getTriggerType", at: "CONFLUENCE_PAGE_CREATED_TRIGGER", public: catalogue},
+	{op: "upsertTrigger", at: "CONFLUENCE_PAGE_CREATED_TRIGGER", body: `{"user_id":"{my.user}"}`, shows: `"trigger_id"`},
+	{op: "upsertTrigger", about: "account", at: "CONFLUENCE_PAGE_CREATED_TRIGGER", body: `{"connected_account_id":"{account}"}`, shows: `"trigger_id"`},
+	{op: "upsertTrigger", about: "account of another user", at: "CONFLUENCE_PAGE_CREATED_TRIGGER", body: `{"user_id":"{my.user}","connected_account_id":"{account}"}`, shows: `"trigger_id"`},
+	{op: "listTriggers", query: "show_disabled=true", shows: "{trigger}"},
+	{op: "listTriggers", about: "by user", query: "user_ids={my.user}&show_disabled=true", shows: "{trigger}"},
+	{op: "listTriggers", about: "by id", query: "trigger_ids={trigger}&show_disabled=true", shows: "{trigger}", answers: emptyList},
+	{op: "listTriggers", about: "by account", query: "connected_account_ids={account}&show_disabled=true", shows: "{trigger}", answers: emptyList},
+	{op: "listTriggers", about: "of others", query: "user_ids={my.user}&trigger_ids={trigger}&show_disabled=true", shows: "{trigger}", answers: emptyList},
+	{op: "manageTrigger", at: "{new.trigger}", body: `{"status":"disable"}`, shows: "success"},
+	{op: "deleteTrigger", at: "{new.trigger}", shows: "{new.trigger}"},
+
 	// Tools.
 	{op: "listToolkits", public: catalogue},
 	{op: "getToolkit", at: "confluence", public: catalogue},

@@ -47,6 +47,7 @@ type world struct {
 	ident           *identity.Service
 
 	mu    sync.Mutex
+	made  map[*identityOf]int  // triggers
 	fresh map[[3]string]string // row, owner and thing: what is made for one row alone
 }
 
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, in func(*app.Options)) *world {
 		o.Config.LogLevel = "warn"
 	})
 	db := r.database()
-	w := &world{router: r, ident: identity.New(identity.Options{Store: db}), fresh: map[[3]string]string{}}
+	w := &world{router: r, ident: identity.New(identity.Options{Store: db}), fresh: map[[3]string]string{}, made: map[*identityOf]int{}}
 	second := domain.Project{ID: domain.NewID(domain.PrefixProject), Name: "second", CreatedAt: time.Now()}
 	must(t, db.CreateProject(t.Context(), second))
 	for _, project := range []string{r.ProjectID(), second.ID} {
@@ -145,6 +146,7 @@ func (w *world) fill(n *identityOf) {
 	n.set("pending", link[1])
 	w.addFiles(n, tag)
 	w.addEvents(n, tag)
+	n.set("trigger", w.addTrigger(n, "CONFLUENCE_PAGE_CREATED_TRIGGER"))
 	run := w.ask(n, http.StatusOK, http.MethodPost, sessions+"/"+n.things["session"]+"/execute",
 		`{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, "log_id", "data.email")
 	n.set("log", run[0])
@@ -200,6 +202,13 @@ func (w *world) addFiles(n *identityOf, tag string) {
 	n.set("download", blobToken(w.t, out[1]))
 }
 
+// addTrigger makes a trigger instance of n on its newest account.
+func (w *world) addTrigger(n *identityOf, slug string) string {
+	w.t.Helper()
+	return w.ask(n, http.StatusOK, http.MethodPost, "/api/v3.1/trigger_instances/"+slug+"/upsert",
+		fmt.Sprintf(`{"user_id":%q,"connected_account_id":%q}`, n.things["user"], n.things["account"]), "trigger_id")[0]
+}
+
 // addEvents gives n's project its subscription, and n an event of the newest
 // account on its way there. Nothing is sent: the subscription is paused.
 func (w *world) addEvents(n *identityOf, tag string) {
@@ -249,6 +258,14 @@ func blobToken(t *testing.T, address string) string {
 // makers make the things of rows that use one up: {new.session} is a session of
 // the owner that belongs to the row alone.
 var makers = map[string]func(w *world, n *identityOf) string{
+	"trigger": func(w *world, n *identityOf) string {
+		types := []string{"CONFLUENCE_PAGE_UPDATED_TRIGGER", "CONFLUENCE_SPACE_CREATED_TRIGGER"}
+		w.mu.Lock()
+		slug := types[w.made[n]%len(types)]
+		w.made[n]++
+		w.mu.Unlock()
+		return w.addTrigger(n, slug)
+	},
 	"session": (*world).openSession,
 	"account": func(w *world, n *identityOf) string {
 		id := w.connectMore(n)
