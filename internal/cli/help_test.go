@@ -19,7 +19,8 @@ var helpOf = []string{
 	"accounts revoke", "accounts show", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
 	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
 	"keys", "keys create", "keys list", "keys revoke",
-	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show", "vault", "vault inventory", "vault revoke",
+	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
+	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers show", "triggers types", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }

@@ -1,0 +1,139 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// TriggerType is a kind of event that can be watched for.
+type TriggerType struct {
+	Slug        string `json:"slug"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	// Instructions say what happens in the application without an event.
+	Instructions string `json:"instructions"`
+	Toolkit      struct {
+		Slug string `json:"slug"`
+	} `json:"toolkit"`
+	Config   json.RawMessage `json:"config"`  // JSON Schema of a trigger's configuration
+	Payload  json.RawMessage `json:"payload"` // JSON Schema of an event's data
+	Example  json.RawMessage `json:"example"` // an event's data
+	Version  string          `json:"version"`
+	Interval int             `json:"interval_seconds"` // usual time between two polls
+	Scopes   []string        `json:"scopes"`
+}
+
+// Trigger is an instance of a type, on one account.
+type Trigger struct {
+	ID           string          `json:"id"`
+	Type         string          `json:"trigger_name"`
+	UserID       string          `json:"user_id"`
+	AccountID    string          `json:"connected_account_id"`
+	AuthConfigID string          `json:"auth_config_id"`
+	Config       json.RawMessage `json:"trigger_config"`
+	State        struct {
+		Status string `json:"status"` // enabled or disabled
+		Cause  string `json:"cause,omitempty"`
+		Reason string `json:"reason,omitempty"`
+	} `json:"state"`
+	UpdatedAt  string `json:"updated_at"`
+	DisabledAt string `json:"disabled_at,omitempty"`
+}
+
+// NewTrigger says which trigger is wanted.
+type NewTrigger struct {
+	Type string // slug
+	// UserID and Account say on whose account: without Account on the user's newest
+	// active one, without UserID on the account of this id.
+	UserID, Account string
+	Config          map[string]any
+}
+
+// TriggerQuery narrows a list of triggers; empty fields do not.
+type TriggerQuery struct {
+	IDs, UserIDs, AccountIDs, Types []string
+	Disabled                        bool // disabled ones too
+}
+
+// TriggerTypes lists what can be watched for; an empty toolkit means all.
+func (c *Client) TriggerTypes(ctx context.Context, toolkit string) iter.Seq2[TriggerType, error] {
+	v := url.Values{}
+	if toolkit != "" {
+		v.Set("toolkit_slugs", toolkit)
+	}
+	return pages[TriggerType](ctx, c, "/triggers_types", v)
+}
+
+// TriggerType gives one type.
+func (c *Client) TriggerType(ctx context.Context, slug string) (*TriggerType, error) {
+	var t TriggerType
+	if err := c.do(ctx, http.MethodGet, "/triggers_types/"+url.PathEscape(slug), nil, nil, &t); err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+// UpsertTrigger makes a trigger, or enables the one with the same account and
+// configuration, and gives its id.
+func (c *Client) UpsertTrigger(ctx context.Context, n NewTrigger) (string, error) {
+	in := map[string]any{}
+	for name, value := range map[string]string{"user_id": n.UserID, "connected_account_id": n.Account} {
+		if value != "" {
+			in[name] = value
+		}
+	}
+	if n.Config != nil {
+		in["trigger_config"] = n.Config
+	}
+	var out struct {
+		ID string `json:"trigger_id"`
+	}
+	err := c.do(ctx, http.MethodPost, "/trigger_instances/"+url.PathEscape(n.Type)+"/upsert", nil, in, &out)
+	return out.ID, err
+}
+
+// Triggers lists triggers, newest first.
+func (c *Client) Triggers(ctx context.Context, q TriggerQuery) iter.Seq2[Trigger, error] {
+	v := url.Values{}
+	for key, list := range map[string][]string{
+		"trigger_ids": q.IDs, "user_ids": q.UserIDs, "connected_account_ids": q.AccountIDs, "trigger_names": q.Types,
+	} {
+		if len(list) > 0 {
+			v.Set(key, strings.Join(list, ","))
+		}
+	}
+	if q.Disabled {
+		v.Set("show_disabled", "true")
+	}
+	return pages[Trigger](ctx, c, "/trigger_instances/active", v)
+}
+
+// Trigger gives one, disabled or not.
+func (c *Client) Trigger(ctx context.Context, id string) (*Trigger, error) {
+	for t, err := range c.Triggers(ctx, TriggerQuery{IDs: []string{id}, Disabled: true}) {
+		if err != nil {
+			return nil, err
+		}
+		return &t, nil
+	}
+	return nil, &Error{Status: http.StatusNotFound, Message: "there is no trigger " + id}
+}
+
+// EnableTrigger enables or disables a trigger. One that is so already is an *Error
+// with status 409.
+func (c *Client) EnableTrigger(ctx context.Context, id string, enabled bool) error {
+	status := "disable"
+	if enabled {
+		status = "enable"
+	}
+	return c.do(ctx, http.MethodPatch, "/trigger_instances/manage/"+url.PathEscape(id), nil, map[string]string{"status": status}, nil)
+}
+
+// DeleteTrigger removes a trigger; its events stay.
+func (c *Client) DeleteTrigger(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodDelete, "/trigger_instances/manage/"+url.PathEscape(id), nil, nil, nil)
+}
