@@ -42,7 +42,7 @@ var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 // world is a service on a database and a Confluence, whose time passes when a test
 // says so. Its jobs run one at a time, in the order of their times.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	db    *sqlstore.DB
 	svc   *Service
 	conn  *connect.Service
@@ -76,7 +76,7 @@ func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-func newWorld(t *testing.T, where sqlstore.Options) *world {
+func newWorld(t testing.TB, where sqlstore.Options) *world {
 	t.Helper()
 	ctx := t.Context()
 	db, err := sqlstore.Open(ctx, where)
