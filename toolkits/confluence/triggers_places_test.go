@@ -45,7 +45,7 @@ func TestPublishedAndEdited(t *testing.T) {
 	t.Parallel()
 	w := watch(t, sandbox.Options{})
 	draft := text(w.api("POST", "/wiki/api/v2/blogposts", fmt.Sprintf(`{"spaceId":%q,"status":"draft","title":"Draft"}`, w.space("MKT"))), "id")
-	older := w.blog("Older post")
+	older, earlier := w.blog("Older post"), w.page("Older page", "")
 	w.wait(time.Hour)
 	page, blog := w.page("Page", ""), w.blog("Post")
 	w.wait(48 * time.Hour)
@@ -58,6 +58,8 @@ func TestPublishedAndEdited(t *testing.T) {
 	w.edit("blogposts", older, "", "<p>News, edited late</p>") // not remembered: its first version says that it is not new
 	created.expect("a draft published and edited", 1)
 	content.expect("a draft published and edited", 1)
+	w.edit("pages", earlier, "", "<p>edited late</p>") // likewise
+	content.expect("an older page edited", 0)
 	fresh := w.page("Told", "")
 	told, err := content.trigger.Receive(t.Context(), w.triggerCall(), content.config, toolkit.Inbound{Body: fmt.Appendf(nil, `{"event":"created","type":"page","id":%q}`, fresh)})
 	if err != nil || len(told) != 1 || told[0].Key != "page:"+fresh+":created" {

@@ -126,6 +126,7 @@ def test_an_application_of_ones_own(api):
     config = made.auth_config.id
     assert made.auth_config.is_composio_managed is False
     got = api.auth_configs.retrieve(config)
+    assert got.credentials.pop("oauth_redirect_uri").endswith("/oauth/callback")  # what to register at the provider
     assert got.credentials == {"client_id": "app-1", "scopes": ["read:page:confluence", "offline_access"]}
     assert got.tool_access_config.tools_available_for_execution == [tool]
     assert "hidden-771" not in got.to_json()
