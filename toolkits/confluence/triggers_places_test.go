@@ -51,6 +51,7 @@ func TestPublishedAndEdited(t *testing.T) {
 	w.wait(48 * time.Hour)
 	created := w.start("NEW_BLOG_POST_CREATED_TRIGGER", `{}`)
 	content := w.start("SPACE_CONTENT_ADDED_TRIGGER", `{"spaceId":"MKT"}`)
+	pages := w.start("PAGE_CREATED_TRIGGER", `{}`)
 	w.api("PUT", "/wiki/api/v2/blogposts/"+draft, fmt.Sprintf(`{"id":%q,"status":"current","title":"Published","body":{"representation":"storage","value":"<p>x</p>"},"version":{"number":1}}`, draft))
 	w.wait(time.Second)
 	w.edit("blogposts", draft, "", "<p>better</p>")
@@ -59,6 +60,7 @@ func TestPublishedAndEdited(t *testing.T) {
 	created.expect("a draft published and edited", 1)
 	content.expect("a draft published and edited", 1)
 	w.edit("pages", earlier, "", "<p>edited late</p>") // likewise
+	pages.expect("an older page edited", 0)
 	content.expect("an older page edited", 0)
 	fresh := w.page("Told", "")
 	told, err := content.trigger.Receive(t.Context(), w.triggerCall(), content.config, toolkit.Inbound{Body: fmt.Appendf(nil, `{"event":"created","type":"page","id":%q}`, fresh)})
