@@ -46,27 +46,41 @@ var createPage = toolkit.Create("CONFLUENCE_CREATE_PAGE", "Create Page",
 		if err != nil {
 			return nil, err
 		}
-		payload := map[string]any{"title": in.Title, "status": in.Status, "body": text}
-		if in.ParentID != "" {
-			if payload["parentId"], err = c.contentID(ctx, "parentId", "page", in.ParentID); err != nil {
-				return nil, err
-			}
-		}
-		spaceID, err := c.spaceID(ctx, "spaceId", in.SpaceID)
+		return c.createPage(ctx, newPage{in.SpaceID, in.ParentID, in.Title, in.Status, text})
+	})
+
+// newPage is a page to be made, as a tool's arguments name its place.
+type newPage struct {
+	space, parent, title, status string
+	body                         any
+}
+
+// createPage makes a page. A place that is not there and a title that is taken
+// are told by the arguments spaceId, parentId and title.
+func (c *client) createPage(ctx context.Context, n newPage) (*page, error) {
+	payload := map[string]any{"title": n.title, "status": n.status, "body": n.body}
+	if n.parent != "" {
+		id, err := c.contentID(ctx, "parentId", "page", n.parent)
 		if err != nil {
 			return nil, err
 		}
-		payload["spaceId"] = spaceID
-		var p page
-		err = c.do(ctx, request{
-			method: http.MethodPost, path: v2 + "/pages", body: payload, out: &p,
-			what: "space with id " + spaceID + " or parent page", field: "spaceId", scopes: []string{scopeWritePage},
-		})
-		if err != nil {
-			return nil, c.titleTaken(ctx, err, "pages", spaceID, in.Title)
-		}
-		return c.shownPage(&p, ""), nil
+		payload["parentId"] = id
+	}
+	spaceID, err := c.spaceID(ctx, "spaceId", n.space)
+	if err != nil {
+		return nil, err
+	}
+	payload["spaceId"] = spaceID
+	var p page
+	err = c.do(ctx, request{
+		method: http.MethodPost, path: v2 + "/pages", body: payload, out: &p,
+		what: "space with id " + spaceID + " or parent page", field: "spaceId", scopes: []string{scopeWritePage},
 	})
+	if err != nil {
+		return nil, c.titleTaken(ctx, err, "pages", spaceID, n.title)
+	}
+	return c.shownPage(&p, ""), nil
+}
 
 type getPageInput struct {
 	ID            string `json:"id" jsonschema_description:"The page: id, address, or MKT: Title."`

@@ -248,26 +248,11 @@ var createPageFromTemplate = toolkit.Create("CONFLUENCE_CREATE_PAGE_FROM_TEMPLAT
 		if err != nil {
 			return nil, err
 		}
-		payload := map[string]any{"title": in.Title, "status": in.Status, "body": bodyWrite{"storage", text}}
-		if in.ParentID != "" {
-			if payload["parentId"], err = c.contentID(ctx, "parentId", "page", in.ParentID); err != nil {
-				return nil, err
-			}
-		}
-		spaceID, err := c.spaceID(ctx, "spaceId", in.SpaceID)
+		p, err := c.createPage(ctx, newPage{in.SpaceID, in.ParentID, in.Title, in.Status, bodyWrite{"storage", text}})
 		if err != nil {
 			return nil, err
 		}
-		payload["spaceId"] = spaceID
-		var p page
-		err = c.do(ctx, request{
-			method: http.MethodPost, path: v2 + "/pages", body: payload, out: &p,
-			what: "space with id " + spaceID + " or parent page", field: "spaceId", scopes: []string{scopeWritePage},
-		})
-		if err != nil {
-			return nil, c.titleTaken(ctx, err, "pages", spaceID, in.Title)
-		}
-		out := &createdPage{page: *c.shownPage(&p, "")}
+		out := &createdPage{page: *p}
 		if len(t.Labels) > 0 {
 			var add []labelInput
 			for _, l := range t.Labels {
