@@ -11,6 +11,20 @@ import (
 	"github.com/sluice-run/sluice/internal/store"
 )
 
+// wonOnce runs f 16 times at once; exactly one of them may be told true.
+func wonOnce(t *testing.T, what string, f func(i int) (bool, error)) {
+	t.Helper()
+	won := 0
+	for _, mine := range atOnce(t, 16, f) {
+		if mine {
+			won++
+		}
+	}
+	if won != 1 {
+		t.Errorf("%s %d times", what, won)
+	}
+}
+
 // atOnce runs f n times side by side and gives what each returned.
 func atOnce[T any](t *testing.T, n int, f func(i int) (T, error)) []T {
 	t.Helper()
