@@ -134,6 +134,7 @@ func failed(t *testing.T, door string, a answer) string {
 		Error *struct{ Message string }
 	}
 	if strings.HasPrefix(door, "MCP") {
+		a.body = strings.ReplaceAll(a.body, ": keep-alive\n\n", "") // a slow machine's call has some
 		a.body = strings.TrimPrefix(strings.TrimSpace(a.body), "event: message\ndata: ")
 		if err := json.Unmarshal([]byte(a.body), &message); err != nil {
 			t.Fatalf("%s: %v", door, a)

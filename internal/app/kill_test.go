@@ -139,7 +139,7 @@ func testKilledRouterLosesNothing(t *testing.T, in func(*app.Options)) {
 			}
 		})
 	}
-	eventually(t, 30*time.Second, "writes", func() bool { return done.count() >= enough })
+	eventually(t, 2*time.Minute, "writes", func() bool { return done.count() >= enough })
 	must(t, cmd.Process.Kill())
 	wg.Wait()
 	_ = cmd.Wait() // it was killed

@@ -28,7 +28,9 @@ func testIsolationUnderLoad(t *testing.T, in func(*app.Options)) {
 	var done, crossed atomic.Int64
 	var wg sync.WaitGroup
 	for _, n := range w.all {
-		w.transportOf(n)
+		w.transportOf(n) // before the first call: from then on all read what is known of all
+	}
+	for _, n := range w.all {
 		for worker := range workers {
 			wg.Go(func() {
 				for i := range each {
