@@ -59,6 +59,8 @@ type access struct {
 	audit     []auditRecord     // the oldest first
 	retained  auditRetention
 	nextGrant int64
+	// auditedInAll counts records, also those that are no longer kept.
+	auditedInAll int `dump:"-"`
 
 	adminKeys   map[string]time.Time // account id → until when
 	customRoles []spaceRole

@@ -21,7 +21,7 @@ type Attachment struct {
 // told from the name. It fails when there is no such content or no room.
 func (s *Sandbox) Attach(contentID, accountID, name, mediaType string, data []byte) (Attachment, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	on := s.st.byRef(contentID)
 	if on == nil || on.typ == typeComment || on.typ == typeFile {
 		return Attachment{}, notFound("no page or blog post with the id %q", contentID)

@@ -44,7 +44,7 @@ func (a *audience) view(account string, at time.Time) {
 // in. False when there is no such content or account.
 func (s *Sandbox) View(contentID, accountID string) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	x := s.st.byRef(contentID)
 	if x == nil || accountID != "" && s.st.users[accountID] == nil {
 		return false

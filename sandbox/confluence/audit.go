@@ -79,6 +79,7 @@ func (a *access) audited(r auditRecord) {
 		a.audit = slices.Delete(a.audit, 0, len(a.audit)-maxAudit+1)
 	}
 	a.audit = append(a.audit, r)
+	a.auditedInAll++
 }
 
 type v1AuditAuthor struct {

@@ -117,7 +117,7 @@ func (s *Sandbox) Load(r io.Reader) error {
 	}
 	s.mu.Lock()
 	s.st = st
-	s.mu.Unlock()
+	s.unlock()
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()
 	if s.auth.sites[0] != s {

@@ -40,7 +40,7 @@ func (c *call) rlock() {
 
 func (c *call) lock() {
 	c.mu.Lock()
-	c.unlocker = c.mu.Unlock
+	c.unlocker = c.unlock
 }
 
 // front builds the site host's handler.

@@ -91,7 +91,7 @@ func (s *Sandbox) Unlike(contentID, accountID string) bool {
 
 func (s *Sandbox) react(contentID, accountID string, f func(*audience) bool) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	x := s.st.byRef(contentID)
 	return x != nil && x.typ != typeFile && s.st.users[accountID] != nil && f(&x.audience)
 }

@@ -144,7 +144,7 @@ func (s *Sandbox) AddServiceAccount(a ServiceAccount) ServiceAccount {
 	s.st.users[u.AccountID].service = true
 	s.st.revoke(s.st.users[u.AccountID]) // it has no password of the site
 	s.st.users[u.AccountID].Token = ""
-	s.mu.Unlock()
+	s.unlock()
 	a.AccountID, a.Email = u.AccountID, u.Email
 	s.auth.mu.Lock()
 	defer s.auth.mu.Unlock()

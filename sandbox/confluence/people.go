@@ -370,7 +370,7 @@ func (c *call) dataPolicies() (any, *apiError) { return v2DataPolicies{}, nil }
 // the group's id.
 func (s *Sandbox) AddGroup(name string, accountIDs ...string) string {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	g := s.st.groupNamed(name)
 	if g == nil {
 		g = s.st.addGroup(name)

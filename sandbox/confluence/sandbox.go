@@ -68,6 +68,9 @@ type Options struct {
 	RefreshGrace time.Duration
 	// Anonymous lets anybody read without credentials what ordinary users may read.
 	Anonymous bool
+	// KeepChanges keeps a log of all that changes, for [Sandbox.Changes]. Each write
+	// then costs a walk over the site.
+	KeepChanges bool
 	// File is where [Open] and [Sandbox.Save] keep the site, as JSON. Default: nowhere.
 	File string
 }
@@ -83,8 +86,9 @@ type Sandbox struct {
 
 	auth *authority
 
-	mu sync.RWMutex
-	st store
+	mu  sync.RWMutex
+	st  store
+	log *changeLog // nil unless it is kept
 
 	faultMu  sync.Mutex
 	faults   []*Fault
@@ -130,7 +134,11 @@ func prepare(o Options) *Sandbox {
 	if o.RefreshGrace == 0 {
 		o.RefreshGrace = refreshGrace
 	}
-	return &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site), st: newStore(o.MaxContents, o.MaxStored)}
+	s := &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site), st: newStore(o.MaxContents, o.MaxStored)}
+	if o.KeepChanges {
+		s.log = &changeLog{}
+	}
+	return s
 }
 
 // open gives a site its handler, and the seed when it is to have it.

@@ -22,7 +22,7 @@ var seedFiles embed.FS
 // nothing.
 func (s *Sandbox) Seed() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.st.spaceOf("MKT") != nil {
 		return
 	}

@@ -22,7 +22,7 @@ const perSpace = 2_500
 // the site is full or has such spaces already.
 func (s *Sandbox) SeedMany(n int) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	author := s.st.addUser(User{AccountID: "712020:" + uuidOf("seed/many"), Email: "generator@fernweh.example", DisplayName: "Generator"}).AccountID
 	now := s.now()
 	var sp *space

@@ -24,7 +24,7 @@ type User struct {
 // does not know becomes UTC.
 func (s *Sandbox) AddUser(u User) User {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	return s.st.addUser(u)
 }
 
@@ -72,7 +72,7 @@ func (st *store) revoke(u *user) { delete(st.tokens, credential(u.Email, u.Token
 // It says whether the account existed.
 func (s *Sandbox) RemoveUser(accountID string) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	u := s.st.users[accountID]
 	if u == nil {
 		return false
@@ -86,7 +86,7 @@ func (s *Sandbox) RemoveUser(accountID string) bool {
 // It says whether the account existed.
 func (s *Sandbox) RevokeToken(accountID string) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	u := s.st.users[accountID]
 	if u == nil {
 		return false
