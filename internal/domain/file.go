@@ -12,6 +12,11 @@ type File struct {
 	MIME      string
 	Toolkit   string // slug; which toolkit and tool it was kept for; may be empty
 	Tool      string
+	// SessionID, Mount and Path say where the file lies in a session's mount; they
+	// are empty for a file outside of sessions.
+	SessionID string
+	Mount     string
+	Path      string // relative, with folders
 	Size      int64
 	SHA256    [32]byte
 	MD5       string // 32 hexadecimal digits

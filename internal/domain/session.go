@@ -14,6 +14,13 @@ type Session struct {
 	UpdatedAt time.Time
 }
 
+// SessionVersion is one state that a session's configuration had, or has.
+type SessionVersion struct {
+	Version   int
+	Config    SessionConfig
+	CreatedAt time.Time
+}
+
 // SessionConfig is what a session was asked to be (contract §2.1). Pointers are
 // switches whose absence means the default. It is kept as JSON; the wire has
 // its own types.

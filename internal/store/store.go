@@ -228,6 +228,10 @@ type Sessions interface {
 	// s.Version-1, else it fails with CodeConflict.
 	UpdateSession(ctx context.Context, projectID string, s domain.Session) error
 	DeleteSession(ctx context.Context, projectID, id string) error
+	// SessionVersions gives the configurations that a session had, the current one
+	// among them, newest first, and how many there are: the last thousand are kept.
+	// Of a session that is not there it gives none.
+	SessionVersions(ctx context.Context, projectID, id string, page Page) ([]domain.SessionVersion, int, error)
 }
 
 // ExecutionFilter narrows a list of executions; empty fields do not.
@@ -241,6 +245,9 @@ type Executions interface {
 	Execution(ctx context.Context, projectID, id string) (domain.Execution, error)
 	// ListExecutions gives records, newest first, and how many there are in all.
 	ListExecutions(ctx context.Context, projectID string, f ExecutionFilter, page Page) ([]domain.Execution, int, error)
+	// ToolkitUse says how many calls of each toolkit the project made since a time,
+	// of its last ten thousand.
+	ToolkitUse(ctx context.Context, projectID string, since time.Time) (map[string]int, error)
 	// DropExecutions removes up to limit records that began before the given time,
 	// the oldest first, and says how many.
 	DropExecutions(ctx context.Context, projectID string, before time.Time, limit int) (int, error)
@@ -253,17 +260,35 @@ type FileFilter struct {
 	At time.Time
 }
 
+// MountFilter names files in a mount of a session; all that lie in it with
+// neither Path nor Under.
+type MountFilter struct {
+	SessionID, Mount string
+	// Path is the one file at the path.
+	Path string
+	// Under is the file at the path, or all that lie in the folder of that name.
+	Under string
+	// At leaves out files that have expired by then.
+	At time.Time
+}
+
 // Files keeps what is known of files. Their content is in FileChunks or
 // elsewhere.
 type Files interface {
 	// AddFile keeps f unless the project's files, expired ones too, would then
 	// have more than quota bytes together; it says whether it did. It fails with
-	// CodeConflict when the project has a file with the key.
+	// CodeConflict when the project has a file with the key, or at the path.
 	AddFile(ctx context.Context, f domain.File, quota int64) (bool, error)
 	// File gives a file, expired ones too.
 	File(ctx context.Context, projectID, key string) (domain.File, error)
-	// ListFiles gives files, newest first, and how many there are in all.
+	// ListFiles gives files that lie in no mount, newest first, and how many there
+	// are in all.
 	ListFiles(ctx context.Context, projectID string, f FileFilter, page Page) ([]domain.File, int, error)
+	// MountFiles gives the files of a mount, by path, and how many there are in all.
+	MountFiles(ctx context.Context, projectID string, f MountFilter, page Page) ([]domain.File, int, error)
+	// LeaveMount takes files out of their mount and has them expire at the given
+	// time. It says how many. An empty Mount means all of the session's.
+	LeaveMount(ctx context.Context, projectID string, f MountFilter, at time.Time) (int, error)
 	// DropExpiredFiles removes up to limit files of all projects that have
 	// expired at the given time, those first that expired first, and gives the
 	// contents that no file has any more. Call it in a transaction.

@@ -44,6 +44,26 @@ func (s *queries) ListExecutions(ctx context.Context, projectID string, ef store
 		"started_at DESC, id DESC", page)
 }
 
+// ToolkitUse implements store.Executions.
+func (s *queries) ToolkitUse(ctx context.Context, projectID string, since time.Time) (map[string]int, error) {
+	type use struct {
+		toolkit string
+		calls   int
+	}
+	rows, err := list(ctx, s, noun{name: "execution"}, func(r row) (u use, err error) {
+		return u, r.Scan(&u.toolkit, &u.calls)
+	}, `SELECT toolkit, count(*) FROM (SELECT toolkit FROM executions WHERE project_id = ? AND started_at >= ?
+		ORDER BY started_at DESC LIMIT 10000) AS recent GROUP BY toolkit`, projectID, micros(since))
+	if err != nil {
+		return nil, err
+	}
+	used := make(map[string]int, len(rows))
+	for _, u := range rows {
+		used[u.toolkit] = u.calls
+	}
+	return used, nil
+}
+
 func scanExecution(r row) (e domain.Execution, err error) {
 	var digest []byte
 	var started, took int64

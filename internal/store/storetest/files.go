@@ -66,6 +66,67 @@ func testFiles(t *testing.T, s store.Store) {
 	}
 }
 
+func testMountFiles(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	ctx := t.Context()
+	project := w.a.project.ID
+	add := func(session, mount, path string, minute int) error {
+		f := file(project, "file_"+session+mount+path, minute)
+		f.SessionID, f.Mount, f.Path = session, mount, path
+		_, err := s.AddFile(ctx, f, 1<<20)
+		return err
+	}
+	for i, p := range []string{"b.txt", "a", "a/1", "a/ü/2", "aa/3", "a_4"} {
+		ok(t, add("trs_1", "files", p, i))
+	}
+	ok(t, add("trs_1", "more", "a", 1))
+	ok(t, add("trs_2", "files", "a", 1))
+	twin := file(project, "file_twin", 1)
+	twin.SessionID, twin.Mount, twin.Path = "trs_1", "files", "a"
+	_, err := s.AddFile(ctx, twin, 1<<20)
+	wantCode(t, err, domain.CodeConflict)
+	if got, _, err := s.ListFiles(ctx, project, store.FileFilter{}, store.Page{}); err != nil || fileKeys(got) != "file_a" {
+		t.Errorf("outside of mounts: %s, %v", fileKeys(got), err)
+	}
+	type f = store.MountFilter
+	paths := func(mf f, page store.Page) string {
+		t.Helper()
+		got, _, err := s.MountFiles(ctx, project, mf, page)
+		ok(t, err)
+		return ids(got, func(f domain.File) string { return f.Path })
+	}
+	for _, tc := range []struct {
+		filter f
+		want   string
+	}{
+		{f{SessionID: "trs_1", Mount: "files", Path: "a"}, "a"},
+		{f{SessionID: "trs_1", Mount: "files", Under: "a/ü"}, "a/ü/2"},
+		{f{SessionID: "trs_1", Mount: "files", Under: "b.txt"}, "b.txt"},
+		{f{SessionID: "trs_1", Mount: "files", Under: "a", At: at(61)}, "a/1 a/ü/2"},
+		{f{SessionID: "trs_1", Mount: "more"}, "a"},
+		{f{SessionID: "trs_2"}, "a"},
+		{f{}, ""},
+	} {
+		if got := paths(tc.filter, store.Page{}); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.filter, got, tc.want)
+		}
+	}
+	if n := must(s.LeaveMount(ctx, project, f{SessionID: "trs_1", Mount: "files", Under: "a"}, at(9)))(t); n != 3 {
+		t.Errorf("%d files left", n)
+	}
+	if got := paths(f{SessionID: "trs_1", Mount: "files", Under: "a"}, store.Page{}); got != "" {
+		t.Errorf("still there: %q", got)
+	}
+	same(t, at(9), must(s.File(ctx, project, "file_trs_1filesa"))(t).ExpiresAt)
+	ok(t, add("trs_1", "files", "a/new", 1)) // the place is free
+	if n := must(s.LeaveMount(ctx, project, f{SessionID: "trs_1"}, at(9)))(t); n != 5 {
+		t.Errorf("%d files of the session left", n)
+	}
+	if got := paths(f{SessionID: "trs_2"}, store.Page{}); got != "a" {
+		t.Errorf("the other session has %q", got)
+	}
+}
+
 func testFileQuota(t *testing.T, s store.Store) {
 	w := newWorld(t, s)
 	for _, tc := range []struct {

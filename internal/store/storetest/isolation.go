@@ -256,6 +256,25 @@ var attempts = []attempt{
 	{"DeleteSession", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		return q.DeleteSession(ctx, project, v.session.ID)
 	}, domain.CodeNotFound},
+	{"SessionVersions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.SessionVersions(ctx, project, v.session.ID, store.Page{})
+		return counted(err, len(got)+total)
+	}, ""},
+	{"ToolkitUse", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		used, err := q.ToolkitUse(ctx, project, v.exec.StartedAt)
+		for _, n := range used { // each project has one call
+			err = counted(err, n-1)
+		}
+		return err
+	}, ""},
+	{"MountFiles", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.MountFiles(ctx, project, store.MountFilter{SessionID: v.session.ID}, store.Page{})
+		return counted(err, len(got)+total)
+	}, ""},
+	{"LeaveMount", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		n, err := q.LeaveMount(ctx, project, store.MountFilter{SessionID: v.session.ID}, at(1))
+		return counted(err, n)
+	}, ""},
 	{"Execution", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		_, err := q.Execution(ctx, project, v.exec.ID)
 		return err

@@ -39,6 +39,21 @@ func testSessions(t *testing.T, s store.Store) {
 	want.UserID = se.UserID // a session keeps its user
 	same(t, want, must(s.Session(ctx, project, se.ID))(t))
 
+	history := []domain.SessionVersion{
+		{Version: 2, Config: change.Config, CreatedAt: change.UpdatedAt}, {Version: 1, Config: se.Config, CreatedAt: se.UpdatedAt},
+	}
+	for _, tc := range []struct {
+		page store.Page
+		want []domain.SessionVersion
+	}{
+		{store.Page{}, history}, {store.Page{Limit: 1}, history[:1]}, {store.Page{Offset: 1, Limit: 1}, history[1:]}, {store.Page{Offset: 2}, nil},
+	} {
+		got, total, err := s.SessionVersions(ctx, project, se.ID, tc.page)
+		ok(t, err)
+		same(t, tc.want, got)
+		same(t, 2, total)
+	}
+
 	for _, version := range []int{0, 1, 2, 4} { // 3 would follow
 		change.Version = version
 		wantCode(t, s.UpdateSession(ctx, project, change), domain.CodeConflict)
@@ -46,11 +61,17 @@ func testSessions(t *testing.T, s store.Store) {
 	change.ID, change.Version = "trs_none", 2
 	wantCode(t, s.UpdateSession(ctx, project, change), domain.CodeNotFound)
 	same(t, want, must(s.Session(ctx, project, se.ID))(t))
+	if _, total, err := s.SessionVersions(ctx, project, se.ID, store.Page{}); err != nil || total != 2 {
+		t.Errorf("after changes that lost: %d versions, %v", total, err)
+	}
 
 	ok(t, s.DeleteSession(ctx, project, se.ID))
 	wantCode(t, s.DeleteSession(ctx, project, se.ID), domain.CodeNotFound)
 	_, err = s.Session(ctx, project, se.ID)
 	wantCode(t, err, domain.CodeNotFound)
+	if got, total, err := s.SessionVersions(ctx, project, se.ID, store.Page{}); err != nil || len(got)+total != 0 {
+		t.Errorf("versions of a session that went: %v of %d, %v", got, total, err)
+	}
 }
 
 // Each of many writers adds one: with compare and swap no addition is lost.
@@ -73,6 +94,9 @@ func testSessionRace(t *testing.T, s store.Store) {
 		}
 	})
 	got := must(s.Session(ctx, project, id))(t)
+	if _, total, err := s.SessionVersions(ctx, project, id, store.Page{}); err != nil || total != 9 {
+		t.Errorf("%d versions are kept, %v", total, err)
+	}
 	if got.Version != 9 || len(got.Config.Preload.Tools) != 9 {
 		t.Errorf("version %d, tools %v", got.Version, got.Config.Preload.Tools)
 	}
@@ -137,6 +161,18 @@ func testExecutionLists(t *testing.T, s store.Store) {
 			}
 		})
 	}
+}
+
+func testToolkitUse(t *testing.T, s store.Store) {
+	w := newWorld(t, s)
+	for i, slug := range []string{"gmail", "gmail", "old", "clock"} {
+		e := execution(w.a.project.ID, fmt.Sprintf("log_%d", i), 10+i)
+		if e.Toolkit = slug; slug == "old" {
+			e.StartedAt = at(4)
+		}
+		ok(t, s.RecordExecution(t.Context(), e))
+	}
+	same(t, map[string]int{"gmail": 2, "clock": 1}, must(s.ToolkitUse(t.Context(), w.a.project.ID, at(5)))(t))
 }
 
 // What agents and upstreams make up must not cost the record.

@@ -57,6 +57,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"executions", testExecutions},
 		{"execution lists", testExecutionLists},
 		{"execution of odd text", testExecutionOddText},
+		{"use of toolkits", testToolkitUse},
+		{"files of mounts", testMountFiles},
 		{"files", testFiles},
 		{"account events", testAccountEvents},
 		{"events", testEvents},
