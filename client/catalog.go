@@ -59,24 +59,18 @@ type ToolQuery struct {
 	Slugs     []string
 	Search    string
 	Important bool
+	Tags      []string // with one of them
+	Scopes    []string // that need no more than these
+	// AuthConfigs keeps tools that may run on accounts of one of these auth configs.
+	AuthConfigs []string
+	Deprecated  bool              // deprecated tools too
+	Versions    map[string]string // by toolkit
 }
 
 // Tools lists the catalogue's tools, page by page, until the loop ends or a
 // request fails.
 func (c *Client) Tools(ctx context.Context, q ToolQuery) iter.Seq2[Tool, error] {
-	v := url.Values{}
-	set := func(key, value string) {
-		if value != "" {
-			v.Set(key, value)
-		}
-	}
-	set("toolkit_slug", q.Toolkit)
-	set("tool_slugs", strings.Join(q.Slugs, ","))
-	set("query", q.Search)
-	if q.Important {
-		v.Set("important", "true")
-	}
-	return pages[Tool](ctx, c, "/tools", v)
+	return pages[Tool](ctx, c, "/tools", q.values())
 }
 
 // Tool gives one tool by slug.

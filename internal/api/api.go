@@ -98,6 +98,7 @@ func New(opts Options) (http.Handler, error) {
 	s.sessionUseRoutes()
 	s.toolkitRoutes()
 	s.toolRoutes()
+	s.scopeRoutes()
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()

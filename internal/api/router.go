@@ -46,9 +46,7 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 // by method. They answer 501, so that a caller can tell them from a wrong path.
 var unoffered = map[string]string{
 	http.MethodGet: `
-/tool_router/session/{id}/config_history
 /tool_router/session/{id}/mounts/{mount}/items
-/toolkits/changelog
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/{id}
@@ -69,10 +67,8 @@ var unoffered = map[string]string{
 /tool_router/session/{id}/proxy_execute
 /tool_router/session/{id}/mounts/{mount}/{operation}
 /labs/tool_router/session
-/toolkits/multi
 /tools/execute/proxy
 /tools/execute/{slug}/input
-/tools/scopes/required
 /webhook_endpoints
 /webhook_endpoints/{id}
 /mcp/servers

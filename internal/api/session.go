@@ -21,6 +21,10 @@ func (s *server) sessionRoutes() {
 		id: "attachSession", method: http.MethodPost, path: one + "/attach", tag: "sessions",
 		summary: "Use an existing session",
 	}, s.attachSession)
+	handle(s, operation{
+		id: "listSessionConfigs", method: http.MethodGet, path: one + "/config_history", tag: "sessions",
+		summary: "List the configurations that a session had, newest first", query: paged(),
+	}, s.sessionHistory)
 }
 
 // SessionPath is the input of operations on one session.
@@ -99,6 +103,40 @@ func (s *server) deleteSession(ctx context.Context, in *SessionPath) (deletedSes
 		return deletedSession{}, err
 	}
 	return deletedSession{SessionID: in.SessionID, Deleted: true}, nil
+}
+
+// maxHistory is the most configurations on a page.
+const maxHistory = 100
+
+type sessionVersionOut struct {
+	Version   int       `json:"version"`
+	CreatedAt string    `json:"created_at"`
+	Config    configOut `json:"config"`
+	Current   bool      `json:"is_current"`
+}
+
+func (s *server) sessionHistory(ctx context.Context, in *sessionQuery) (page[sessionVersionOut], error) {
+	var none page[sessionVersionOut]
+	w, err := in.window(20, maxHistory)
+	if err != nil {
+		return none, err
+	}
+	h, err := s.open(ctx, in.SessionID)
+	if err != nil {
+		return none, err
+	}
+	list, total, err := s.Sessions.History(ctx, h, w.store())
+	if err != nil {
+		return none, err
+	}
+	items := make([]sessionVersionOut, 0, len(list))
+	for i, v := range list {
+		items = append(items, sessionVersionOut{
+			Version: v.Version, CreatedAt: wireTime(v.CreatedAt), Config: configWire(h.UserID, v.Config, callerOf(ctx).v3),
+			Current: i == 0 && w.page == 1,
+		})
+	}
+	return pageOf(w, items, total), nil
 }
 
 type attachSessionIn struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +19,7 @@ func (s *server) toolkitRoutes() {
 			param{"category", huma.TypeString, "Only of this category"},
 			param{"managed_by", huma.TypeString, "composio or all: every toolkit; project: those that the project imported"},
 			param{"type", huma.TypeString, "native, custom or all"},
-			param{"sort_by", huma.TypeString, "usage or alphabetically; both sort by slug"},
+			param{"sort_by", huma.TypeString, "usage: those whose tools the project called most in the last 30 days first; alphabetically: by name"},
 			param{"include_deprecated", huma.TypeBoolean, "No toolkit is deprecated yet"},
 			param{"search", huma.TypeString, "Words of slug, name or description"},
 		),
@@ -33,6 +32,14 @@ func (s *server) toolkitRoutes() {
 		id: "listCategories", method: http.MethodGet, path: "/toolkits/categories", tag: "toolkits",
 		summary: "List the categories of toolkits", query: paged(),
 	}, s.listCategories)
+	handle(s, operation{
+		id: "findToolkits", method: http.MethodPost, path: "/toolkits/multi", tag: "toolkits",
+		summary: "List toolkits, many of them by name",
+	}, s.findToolkits)
+	handle(s, operation{
+		id: "listToolkitChanges", method: http.MethodGet, path: "/toolkits/changelog", tag: "toolkits",
+		summary: "List the versions of toolkits that this server has",
+	}, s.toolkitChanges)
 }
 
 type toolkitOut struct {
@@ -77,38 +84,6 @@ type detailCategory struct {
 }
 
 type listQuery struct{ Query }
-
-func (s *server) listToolkits(ctx context.Context, in *listQuery) (page[toolkitOut], error) {
-	var none page[toolkitOut]
-	w, err := in.window(defaultPage, maxTools)
-	if err != nil {
-		return none, err
-	}
-	managed, err := in.choice("managed_by", "all", "composio", "project")
-	if err != nil {
-		return none, err
-	}
-	typ, err := in.choice("type", "all", "native", "custom")
-	if err != nil {
-		return none, err
-	}
-	if _, err := in.choice("sort_by", "usage", "alphabetically"); err != nil {
-		return none, err
-	}
-	c := callerOf(ctx)
-	category, words := in.text("category"), in.text("search")
-	var found []*toolkit.Toolkit
-	for _, tk := range s.Catalog.Toolkits(ctx, c.principal.ProjectID) {
-		switch {
-		case managed == "project", typ == "custom": // imported toolkits: there are none yet
-		case category != "" && !slices.ContainsFunc(tk.Categories, func(k string) bool { return strings.EqualFold(k, category) }):
-		case !mentions(words, tk.Slug, tk.Name, tk.Description):
-		default:
-			found = append(found, tk)
-		}
-	}
-	return cut(w, found, func(tk *toolkit.Toolkit) toolkitOut { return toolkitWire(tk, c.v3) }), nil
-}
 
 func toolkitWire(tk *toolkit.Toolkit, v3 bool) toolkitOut {
 	out := toolkitOut{
@@ -216,9 +191,8 @@ func (s *server) getToolkit(ctx context.Context, in *toolkitPath) (toolkitDetail
 	if err != nil {
 		return toolkitDetail{}, err
 	}
-	if v := in.text("version"); !hasVersion(tk, v) {
-		return toolkitDetail{}, domain.Errorf(domain.CodeNotFound, "toolkit %s has no version %q", tk.Slug, v).
-			WithFix("Use %q or \"latest\".", tk.Version)
+	if err := checkVersion(tk, in.text("version")); err != nil {
+		return toolkitDetail{}, err
 	}
 	short := toolkitWire(tk, c.v3)
 	out := toolkitDetail{
@@ -245,12 +219,6 @@ func (s *server) getToolkit(ctx context.Context, in *toolkitPath) (toolkitDetail
 		})
 	}
 	return out, nil
-}
-
-// hasVersion says whether v names the toolkit's version: the contract's latest
-// and base version do, and so does none.
-func hasVersion(tk *toolkit.Toolkit, v string) bool {
-	return v == "" || v == "latest" || v == "00000000_00" || v == tk.Version
 }
 
 func fieldsWire(fields []toolkit.Field) fieldGroups {

@@ -22,7 +22,7 @@ func (s *server) toolRoutes() {
 		query: paged(
 			param{"toolkit_slug", huma.TypeArray, "Only of these toolkits"},
 			param{"tool_slugs", huma.TypeArray, "Only these tools, whatever else is asked"},
-			param{"auth_config_ids", huma.TypeArray, "Only of the toolkits of these auth configs"},
+			param{"auth_config_ids", huma.TypeArray, "Only tools that may run on accounts of one of these auth configs"},
 			param{"important", huma.TypeString, "true: only the important tools of a toolkit that has any"},
 			param{"tags", huma.TypeArray, "Only tools with one of these tags"},
 			param{"scopes", huma.TypeArray, "Only tools that need no more than these scopes"},
@@ -141,6 +141,7 @@ func scopesWire(s toolkit.Scopes) *scopesOut {
 // toolFilter is what listTools asks of a tool.
 type toolFilter struct {
 	toolkits, tags, scopes []string
+	configs                map[string][]domain.AuthConfig // by toolkit; nil: any
 	important, deprecated  bool
 	hasImportant           map[string]bool // toolkits with important tools
 }
@@ -148,6 +149,9 @@ type toolFilter struct {
 func (f *toolFilter) keeps(t *catalog.Tool) bool {
 	switch {
 	case len(f.toolkits) > 0 && !slices.Contains(f.toolkits, t.Toolkit.Slug):
+	case f.configs != nil && !slices.ContainsFunc(f.configs[t.Toolkit.Slug], func(c domain.AuthConfig) bool {
+		return len(c.Tools) == 0 || slices.Contains(c.Tools, t.Slug)
+	}):
 	case t.About.Deprecated && !f.deprecated:
 	case f.important && !t.Important && f.hasImportant[t.Toolkit.Slug]:
 	case len(f.tags) > 0 && !slices.ContainsFunc(t.Tags(), func(tag string) bool { return slices.Contains(f.tags, tag) }):
@@ -230,9 +234,13 @@ func (s *server) toolFilter(ctx context.Context, q *Query) (*toolFilter, error) 
 		if err != nil {
 			return nil, err
 		}
-		if v := q.version(tk.Slug); !hasVersion(tk, v) {
-			return nil, domain.Errorf(domain.CodeNotFound, "toolkit %s has no version %q", tk.Slug, v).
-				WithFix("Use %q or \"latest\".", tk.Version)
+		if err := checkVersion(tk, q.version(tk.Slug)); err != nil {
+			return nil, err
+		}
+	}
+	if len(f.toolkits) == 0 {
+		if err := s.anyVersion(ctx, q, f); err != nil {
+			return nil, err
 		}
 	}
 	for _, id := range q.list("auth_config_ids") {
@@ -240,7 +248,10 @@ func (s *server) toolFilter(ctx context.Context, q *Query) (*toolFilter, error) 
 		if err != nil {
 			return nil, err
 		}
-		f.toolkits = append(f.toolkits, a.Toolkit)
+		if f.configs == nil {
+			f.configs = map[string][]domain.AuthConfig{}
+		}
+		f.configs[a.Toolkit] = append(f.configs[a.Toolkit], *a)
 	}
 	for _, t := range s.Catalog.Tools(ctx, project) {
 		if t.Important {
@@ -248,6 +259,30 @@ func (s *server) toolFilter(ctx context.Context, q *Query) (*toolFilter, error) 
 		}
 	}
 	return f, nil
+}
+
+// anyVersion leaves the toolkits that have the version asked for, where none is
+// named. One version for all is refused only when no toolkit has it; a version of
+// one toolkit when that toolkit has not. Clients send the versions of toolkits that
+// are not here too: those say nothing.
+func (s *server) anyVersion(ctx context.Context, q *Query, f *toolFilter) error {
+	single := q.pairs("toolkit_versions")
+	var refused error
+	for _, tk := range s.Catalog.Toolkits(ctx, callerOf(ctx).principal.ProjectID) {
+		err := checkVersion(tk, q.version(tk.Slug))
+		switch {
+		case err == nil:
+			f.toolkits = append(f.toolkits, tk.Slug)
+		case single[tk.Slug] != "":
+			return err
+		default:
+			refused = err
+		}
+	}
+	if len(f.toolkits) == 0 {
+		return refused
+	}
+	return nil
 }
 
 // version gives the version that the query asks of a toolkit.

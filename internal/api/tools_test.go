@@ -17,20 +17,27 @@ func TestListTools(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	cfg := w.want(201, "POST", "/api/v3.1/auth_configs", `{"toolkit":{"slug":"notes"}}`).text("auth_config.id")
+	few := w.want(201, "POST", "/api/v3.1/auth_configs", `{"toolkit":{"slug":"notes"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY",
+		"tool_access_config":{"tools_available_for_execution":["NOTES_GET"]}}}`).text("auth_config.id")
 	for query, want := range map[string][]string{
 		"":                                       {"CLOCK_NOW", "MAIL_LIST", "NOTES_DELETE", "NOTES_GET", "NOTES_SLOW"},
 		"?toolkit_slug=confluence&toolkit_slug=": nil,
 		"?toolkit_slug=notes":                    {"NOTES_DELETE", "NOTES_GET", "NOTES_SLOW"},
-		"?toolkit_slug=NOTES&include_deprecated=true":                 {"NOTES_DELETE", "NOTES_GET", "NOTES_OLD", "NOTES_SLOW"},
-		"?toolkit_slug=notes,clock&important=true":                    {"CLOCK_NOW", "NOTES_GET"},
-		"?toolkit_slug=mail&important=true&toolkit_versions=latest":   {"MAIL_LIST"},
-		"?toolkit_slug=notes&toolkit_versions%5Bnotes%5D=20260817_00": {"NOTES_DELETE", "NOTES_GET", "NOTES_SLOW"},
-		"?tool_slugs=NOTES_GET&limit=9999&toolkit_versions=latest":    {"NOTES_GET"},
-		"?tool_slugs=NOTES_GET&tool_slugs=CLOCK_NOW":                  {"NOTES_GET", "CLOCK_NOW"},
-		"?tags=destructiveHint":                                       {"NOTES_DELETE"},
-		"?tags[]=destructiveHint":                                     {"NOTES_DELETE"},
-		"?toolkit_slug=notes&scopes=read:note,admin":                  {"NOTES_GET", "NOTES_SLOW"},
-		"?auth_config_ids=" + cfg + "&tags=destructiveHint":           {"NOTES_DELETE"},
+		"?toolkit_slug=NOTES&include_deprecated=true":                                         {"NOTES_DELETE", "NOTES_GET", "NOTES_OLD", "NOTES_SLOW"},
+		"?toolkit_slug=notes,clock&important=true":                                            {"CLOCK_NOW", "NOTES_GET"},
+		"?toolkit_slug=mail&important=true&toolkit_versions=latest":                           {"MAIL_LIST"},
+		"?toolkit_slug=notes&toolkit_versions%5Bnotes%5D=20260817_00":                         {"NOTES_DELETE", "NOTES_GET", "NOTES_SLOW"},
+		"?tool_slugs=NOTES_GET&limit=9999&toolkit_versions=latest":                            {"NOTES_GET"},
+		"?tool_slugs=NOTES_GET&tool_slugs=CLOCK_NOW":                                          {"NOTES_GET", "CLOCK_NOW"},
+		"?tags=destructiveHint":                                                               {"NOTES_DELETE"},
+		"?tags[]=destructiveHint":                                                             {"NOTES_DELETE"},
+		"?toolkit_slug=notes&scopes=read:note,admin":                                          {"NOTES_GET", "NOTES_SLOW"},
+		"?auth_config_ids=" + cfg + "&tags=destructiveHint":                                   {"NOTES_DELETE"},
+		"?auth_config_ids=" + few:                                                             {"NOTES_GET"},
+		"?auth_config_ids=" + few + "," + cfg + "&tags=destructiveHint":                       {"NOTES_DELETE"},
+		"?auth_config_ids=" + cfg + "&toolkit_slug=mail":                                      {},
+		"?toolkit_versions=20260101_00":                                                       {"CLOCK_NOW"},
+		"?toolkit_versions[github]=20250101_00&toolkit_versions[clock]=latest&tags=important": {"CLOCK_NOW", "NOTES_GET"},
 		"?search=letters":                   {"MAIL_LIST"},
 		"?query=letters&toolkit_slug=notes": {},
 		"?important=":                       {"CLOCK_NOW", "MAIL_LIST", "NOTES_DELETE", "NOTES_GET", "NOTES_SLOW"},
@@ -43,7 +50,8 @@ func TestListTools(t *testing.T) {
 			t.Errorf("tools%s (-want +got):\n%s", query, diff)
 		}
 	}
-	for _, query := range []string{"?tool_slugs=NOTES_GOT", "?toolkit_slug=nots", "?toolkit_slug=notes&toolkit_versions=20200101_00", "?auth_config_ids=ac_none"} {
+	for _, query := range []string{"?tool_slugs=NOTES_GOT", "?toolkit_slug=nots", "?toolkit_slug=notes&toolkit_versions=20200101_00", "?auth_config_ids=ac_none",
+		"?toolkit_versions=20200101_00", "?toolkit_versions[notes]=20200101_00"} {
 		w.want(404, "GET", "/api/v3.1/tools"+query, nil)
 	}
 	w.want(400, "GET", "/api/v3.1/tools?important=perhaps", nil)
@@ -211,5 +219,27 @@ func TestRefusedOptionIsRecorded(t *testing.T) {
 			list[0].Outcome != domain.OutcomeRefused || list[0].RequestID != e.text("error.request_id") {
 			t.Errorf("%s %s: %+v, %v", tt.path, tt.body, list, err)
 		}
+	}
+}
+
+// The toolkits that a project works with come first.
+func TestToolkitsByUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.want(200, "POST", "/api/v3.1/tools/execute/CLOCK_NOW", nil)
+	w.account("jane")
+	for range 2 {
+		w.want(200, "POST", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"jane","arguments":{"id":"1"}}`)
+	}
+	want := []string{"notes", "clock", "mail"}
+	if diff := cmp.Diff(want, w.want(200, "GET", "/api/v3.1/toolkits?sort_by=usage", nil).column("slug")); diff != "" {
+		t.Errorf("by use (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, w.want(200, "POST", "/api/v3/toolkits/multi", `{"sort_by":"usage"}`).column("slug")); diff != "" {
+		t.Errorf("by use (-want +got):\n%s", diff)
+	}
+	otherProject(t, w)
+	if got := w.want(200, "GET", "/api/v3.1/toolkits?sort_by=usage", nil).column("slug"); got[0] != "clock" {
+		t.Errorf("another project's use counts: %v", got)
 	}
 }

@@ -92,10 +92,8 @@ func TestPathsAndMethods(t *testing.T) {
 		{"POST", "/tools/execute/X/input"},
 		{"POST", one + "/proxy_execute"},
 		{"GET", one + "/mounts/files/items"},
-		{"GET", one + "/config_history"},
 		{"POST", "/mcp/servers/custom"},
 		{"GET", "/auth/session/info"},
-		{"POST", "/toolkits/multi"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)
 	}

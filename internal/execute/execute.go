@@ -255,6 +255,12 @@ func (s *Service) Refuse(ctx context.Context, req Request, err error) error {
 	return err
 }
 
+// ToolkitUse says how many calls of each toolkit the project made since a time,
+// of its last ten thousand.
+func (s *Service) ToolkitUse(ctx context.Context, projectID string, since time.Time) (map[string]int, error) {
+	return s.opts.Store.ToolkitUse(ctx, projectID, since)
+}
+
 // LogID gives the log id of a refused call's error, or "".
 func LogID(err error) string {
 	var r *refusal

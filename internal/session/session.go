@@ -141,6 +141,12 @@ func changed(expect, current int) error {
 	return e
 }
 
+// History gives the configurations that a session had, the current one among
+// them, newest first, and how many there are.
+func (s *Service) History(ctx context.Context, h *Handle, page store.Page) ([]domain.SessionVersion, int, error) {
+	return s.opts.Store.SessionVersions(ctx, h.ProjectID, h.ID, page)
+}
+
 // Delete removes a session. Its MCP URL answers 404 from then on.
 func (s *Service) Delete(ctx context.Context, p domain.Principal, id string) error {
 	if err := s.opts.Store.DeleteSession(ctx, p.ProjectID, id); err != nil {

@@ -1,0 +1,56 @@
+package client_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/sluice-run/sluice/client"
+)
+
+func TestCatalogueFilters(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	versions, err := c.ToolkitVersions(ctx)
+	if err != nil || len(versions["confluence"]) != 1 {
+		t.Fatalf("versions %v, %v", versions, err)
+	}
+	n := 0
+	for tk, err := range c.FindToolkits(ctx, client.ToolkitQuery{Search: "confluence", ByUse: true}) {
+		if err != nil || tk.Slug != "confluence" {
+			t.Errorf("%+v, %v", tk, err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("%d toolkits", n)
+	}
+	scopes, err := c.RequiredScopes(ctx, "CONFLUENCE_GET_SPACES", "CONFLUENCE_GET_PAGES")
+	if err != nil || len(scopes) == 0 {
+		t.Errorf("scopes %v, %v", scopes, err)
+	}
+	query := client.ToolQuery{Toolkit: "confluence", Tags: []string{"destructiveHint"}, Versions: map[string]string{"confluence": versions["confluence"][0]}}
+	n = 0
+	for tool, err := range c.Tools(ctx, query) {
+		if err != nil || !slices.Contains(tool.Tags, "destructiveHint") {
+			t.Errorf("%+v, %v", tool, err)
+		}
+		n++
+	}
+	if n == 0 {
+		t.Error("no destructive tools")
+	}
+}
+
+func TestSessionHistory(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v, err := range s.History(ctx) {
+		if err != nil || v.Version != 1 || !v.Current || v.CreatedAt.IsZero() {
+			t.Errorf("%+v, %v", v, err)
+		}
+	}
+}
