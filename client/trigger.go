@@ -137,3 +137,35 @@ func (c *Client) EnableTrigger(ctx context.Context, id string, enabled bool) err
 func (c *Client) DeleteTrigger(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodDelete, "/trigger_instances/manage/"+url.PathEscape(id), nil, nil, nil)
 }
+
+// Tried is a made-up event.
+type Tried struct {
+	Event
+	// Deliveries says where it goes: to the webhook subscription, where that is for
+	// events of triggers. Delivery tells what became of it.
+	Deliveries []struct {
+		ID             string `json:"id"`
+		SubscriptionID string `json:"webhook_subscription_id"`
+		Status         string `json:"status"`
+	} `json:"deliveries"`
+}
+
+// TryTrigger publishes a made-up event of a trigger, marked as a test, on the way that
+// every event takes. trigger is the id of an instance or the slug of a type: then
+// it is of the newest instance of that type, of userID where that is given, and
+// where there is none of one that does not exist. A config, for a slug only, makes it
+// one of an instance that does not exist with that configuration.
+func (c *Client) TryTrigger(ctx context.Context, trigger, userID string, config map[string]any) (*Tried, error) {
+	in := map[string]any{"trigger": trigger}
+	if userID != "" {
+		in["user_id"] = userID
+	}
+	if config != nil {
+		in["trigger_config"] = config
+	}
+	var out Tried
+	if err := c.do(ctx, http.MethodPost, "/sluice/triggers/test", nil, in, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}

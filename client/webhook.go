@@ -93,6 +93,7 @@ type Event struct {
 	AccountID  string          `json:"connected_account_id"`
 	OccurredAt string          `json:"occurred_at"`
 	CreatedAt  string          `json:"created_at"`
+	Test       bool            `json:"test"`              // made up by TryTrigger: nothing happened
 	Payload    json.RawMessage `json:"payload,omitempty"` // of Event, not of Events
 }
 
@@ -143,7 +144,8 @@ type Replay struct {
 	From    time.Time
 	To      time.Time // zero: now
 	Types   []string
-	Trigger string
+	Trigger string // slug of a type
+	Source  string // a trigger, connected account or webhook subscription
 	UserID  string
 	Failed  bool // leave out what was delivered
 }
@@ -152,7 +154,7 @@ type Replay struct {
 // range has.
 func (c *Client) ReplayEvents(ctx context.Context, r Replay) (int, error) {
 	in := map[string]any{"from": moment(r.From), "failed": r.Failed}
-	for key, text := range map[string]string{"to": moment(r.To), "trigger_slug": r.Trigger, "user_id": r.UserID} {
+	for key, text := range map[string]string{"to": moment(r.To), "trigger_slug": r.Trigger, "source": r.Source, "user_id": r.UserID} {
 		if text != "" {
 			in[key] = text
 		}

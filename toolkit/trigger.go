@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +20,8 @@ const (
 	MaxEvents = 5000
 	// MaxEventKey is how long the key of an event may be.
 	MaxEventKey = 200
+	// TestKey begins the keys of events that a test made up; a poll gives none.
+	TestKey = "test:"
 )
 
 // Trigger watches for one kind of event. Make it with Poll and BindTriggers.
@@ -38,6 +41,7 @@ type Trigger struct {
 	poll     func(ctx context.Context, call *Call, config, cursor json.RawMessage) (*Polled, error)
 	receive  func(ctx context.Context, call *Call, config json.RawMessage, in Inbound) ([]RawEvent, error)
 	watch    func(config json.RawMessage) (string, error)
+	sample   func(config json.RawMessage, at time.Time) (json.RawMessage, error)
 }
 
 // TriggerAbout is what a router must know of a trigger beyond its functions.
@@ -125,6 +129,10 @@ type Poller[C, Cfg, Cur, P any] struct {
 	Watch func(cfg Cfg) string
 	// Example is a payload for the documentation.
 	Example P
+	// Sample makes of the example, a copy of its own, the payload that a
+	// configuration could get at a time: it happened where the configuration
+	// watches. It asks nobody. Optional: by default it is the example.
+	Sample func(cfg Cfg, example P, at time.Time) P
 	// Version is that of Cur's form, from 1 (0 counts as 1). When it is raised,
 	// Upgrade turns the state of an earlier version into the present form;
 	// without it an earlier state is read as it is.
@@ -182,6 +190,9 @@ func Poll[C, Cfg, Cur, P any](slug, name, description string, about TriggerAbout
 		panic("toolkit: " + slug + ": the example: " + err.Error())
 	}
 	op.trigger.Example = example
+	op.trigger.sample = func(config json.RawMessage, at time.Time) (json.RawMessage, error) {
+		return sampleOf(slug, p, example, config, at)
+	}
 	if p.Receive != nil {
 		op.receive = func(ctx context.Context, c C, config json.RawMessage, in Inbound) ([]RawEvent, error) {
 			cfg, err := decodeConfig[Cfg](config)
@@ -256,6 +267,13 @@ func (t *Trigger) Poll(ctx context.Context, call *Call, config, cursor json.RawM
 	return t.poll(ctx, call, config, cursor)
 }
 
+// Sample gives a payload for a test: the example, as a configuration that Check gave
+// could get it at the time. Nothing happened, and nobody is asked. Without a
+// configuration it is the example at that time.
+func (t *Trigger) Sample(config json.RawMessage, at time.Time) (json.RawMessage, error) {
+	return t.sample(config, at)
+}
+
 // Receives says whether webhooks of the application can feed the trigger.
 func (t *Trigger) Receives() bool { return t.receive != nil }
 
@@ -265,6 +283,23 @@ func (t *Trigger) Receive(ctx context.Context, call *Call, config json.RawMessag
 		return nil, nil
 	}
 	return t.receive(ctx, call, config, in)
+}
+
+// sampleOf shapes a copy of the example.
+func sampleOf[C, Cfg, Cur, P any](slug string, p Poller[C, Cfg, Cur, P], example, config json.RawMessage, at time.Time) (json.RawMessage, error) {
+	cfg, err := decodeConfig[Cfg](config)
+	if err != nil || p.Sample == nil {
+		return example, err
+	}
+	var own P
+	if err := json.Unmarshal(example, &own); err != nil {
+		return nil, fmt.Errorf("toolkit: %s: reading the example: %w", slug, err)
+	}
+	payload, err := json.Marshal(p.Sample(cfg, own, at.UTC()))
+	if err != nil {
+		return nil, fmt.Errorf("toolkit: %s: marshal payload: %w", slug, err)
+	}
+	return payload, nil
 }
 
 // envelope is a cursor as it is kept.
@@ -385,6 +420,8 @@ func rawEvents[P any](slug string, events []Event[P]) ([]RawEvent, error) {
 		switch {
 		case e.Key == "" || len(e.Key) > MaxEventKey:
 			return nil, fmt.Errorf("toolkit: %s gave an event whose key has %d characters; 1 to %d are expected", slug, len(e.Key), MaxEventKey)
+		case strings.HasPrefix(e.Key, TestKey):
+			return nil, fmt.Errorf("toolkit: %s gave an event whose key begins with %s, as those of tests do", slug, TestKey)
 		case seen[e.Key]:
 			return nil, fmt.Errorf("toolkit: %s gave the event %s twice", slug, e.Key)
 		case e.OccurredAt.IsZero():

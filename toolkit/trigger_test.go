@@ -219,3 +219,39 @@ func TestTriggerReceives(t *testing.T) {
 		}
 	}
 }
+
+// A sample is a copy of the example, shaped to a configuration.
+func TestTriggerSample(t *testing.T) {
+	t.Parallel()
+	plain := bell(&door{}, nil)
+	if got, err := plain.Sample(json.RawMessage(`{"doorId":"front"}`), rung); err != nil || string(got) != `{"doorId":"1","number":2}` {
+		t.Errorf("without Sample: %s, %v", got, err)
+	}
+	shaped := bell(&door{}, func(p *toolkit.Poller[*door, bellConfig, bellCursor, ring]) {
+		p.Sample = func(cfg bellConfig, example ring, at time.Time) ring {
+			example.DoorID, example.Number = cfg.DoorID, example.Number+at.Year()
+			return example
+		}
+	})
+	for range 2 { // the second is made of the example, not of the first
+		if got, err := shaped.Sample(json.RawMessage(`{"doorId":"front"}`), rung); err != nil || string(got) != `{"doorId":"front","number":2028}` {
+			t.Errorf("shaped: %s, %v", got, err)
+		}
+	}
+	if _, err := shaped.Sample(json.RawMessage(`{"doorId":1}`), rung); err == nil {
+		t.Error("a configuration of another type was taken")
+	}
+}
+
+// No poll may give the key of a test.
+func TestTriggerKeysOfTests(t *testing.T) {
+	t.Parallel()
+	trigger := bell(&door{}, func(p *toolkit.Poller[*door, bellConfig, bellCursor, ring]) {
+		p.Poll = func(context.Context, *door, bellConfig, *bellCursor) (toolkit.Step[bellCursor, ring], error) {
+			return toolkit.Step[bellCursor, ring]{Events: []toolkit.Event[ring]{{Key: toolkit.TestKey + "1", OccurredAt: rung}}}, nil
+		}
+	})
+	if _, err := trigger.Poll(t.Context(), &toolkit.Call{}, json.RawMessage(`{"doorId":"front"}`), nil); err == nil {
+		t.Error("it was taken")
+	}
+}

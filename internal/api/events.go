@@ -23,6 +23,7 @@ type eventOut struct {
 	AuthConfigID *string          `json:"auth_config_id"`
 	OccurredAt   string           `json:"occurred_at"`
 	CreatedAt    string           `json:"created_at"`
+	Test         bool             `json:"test,omitempty" doc:"Made up by a test of a trigger: nothing happened"`
 	Payload      json.RawMessage  `json:"payload,omitempty" doc:"Left out of lists"`
 }
 
@@ -30,7 +31,7 @@ func eventWire(e *domain.Event) eventOut {
 	return eventOut{
 		ID: e.ID, MessageID: event.MessageID(e.ID), Type: e.Type, Source: e.Source, UserID: optional(e.UserID),
 		TriggerSlug: optional(e.Trigger), AccountID: optional(e.AccountID), AuthConfigID: optional(e.AuthConfigID),
-		OccurredAt: wireTime(e.OccurredAt), CreatedAt: wireTime(e.CreatedAt),
+		OccurredAt: wireTime(e.OccurredAt), CreatedAt: wireTime(e.CreatedAt), Test: e.Test(),
 	}
 }
 
@@ -117,6 +118,7 @@ type replayEventsIn struct {
 		To      string   `json:"to,omitempty" doc:"and before this one; now unless said otherwise"`
 		Types   []string `json:"types,omitempty" maxItems:"50"`
 		Trigger string   `json:"trigger_slug,omitempty"`
+		Source  string   `json:"source,omitempty" doc:"Only of this trigger instance, connected account or webhook subscription"`
 		UserID  string   `json:"user_id,omitempty"`
 		Failed  bool     `json:"failed,omitempty" doc:"Leave out what was delivered"`
 	}
@@ -124,7 +126,7 @@ type replayEventsIn struct {
 
 func (s *server) replayEvents(ctx context.Context, in *replayEventsIn) (replayedOut, error) {
 	b := &in.Body
-	r := event.Range{Trigger: b.Trigger, UserID: b.UserID, Failed: b.Failed}
+	r := event.Range{Trigger: strings.ToUpper(b.Trigger), Source: b.Source, UserID: b.UserID, Failed: b.Failed}
 	var err error
 	if r.From, err = timeOf("from", b.From); err != nil {
 		return replayedOut{}, err

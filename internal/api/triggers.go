@@ -54,6 +54,10 @@ func (s *server) triggerRoutes() {
 		id: "deleteTrigger", method: http.MethodDelete, path: "/trigger_instances/manage/{triggerId}", tag: tag,
 		summary: "Delete a trigger instance; its events stay",
 	}, s.deleteTrigger)
+	handle(s, operation{
+		id: "testTrigger", method: http.MethodPost, path: ownPrefix + "/triggers/test", tag: tag, status: http.StatusCreated,
+		summary: "Publish a made-up event of a trigger, marked as a test, on the way that every event takes",
+	}, s.testTrigger)
 }
 
 type triggerTypeOut struct {

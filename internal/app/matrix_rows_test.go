@@ -113,6 +113,8 @@ var rows = []row{
 	{op: "listTriggers", about: "of others", query: "user_ids={my.user}&trigger_ids={trigger}&show_disabled=true", shows: "{trigger}", answers: emptyList},
 	{op: "manageTrigger", at: "{new.trigger}", body: `{"status":"disable"}`, shows: "success"},
 	{op: "deleteTrigger", at: "{new.trigger}", shows: "{new.trigger}"},
+	{op: "testTrigger", body: `{"trigger":"{trigger}"}`, shows: "{trigger}"},
+	{op: "testTrigger", about: "type", body: `{"trigger":"CONFLUENCE_PAGE_CREATED_TRIGGER","user_id":"{my.user}"}`, shows: `"test":true`},
 
 	// Tools.
 	{op: "listToolkits", public: catalogue},

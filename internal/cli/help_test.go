@@ -20,7 +20,8 @@ var helpOf = []string{
 	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
 	"keys", "keys create", "keys list", "keys revoke",
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
-	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers show", "triggers types", "vault", "vault inventory", "vault revoke",
+	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
+	"triggers test", "triggers types", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }

@@ -23,12 +23,18 @@ func newTriggers(s *shared) *cobra.Command {
 			"the project's webhook subscription.",
 		Example: "  sluice triggers types --toolkit confluence\n" +
 			"  sluice triggers create CONFLUENCE_PAGE_CREATED_TRIGGER --set spaceId=MKT\n" +
-			"  sluice triggers list",
+			"  sluice triggers list\n" +
+			"  sluice triggers test CONFLUENCE_PAGE_CREATED_TRIGGER",
 	})
 	cmd.AddCommand(
 		newTriggersTypes(s), newTriggersCreate(s), newTriggersList(s), newTriggersShow(s),
 		newTriggersEnable(s, true), newTriggersEnable(s, false), newTriggersDelete(s),
+		newTriggersTest(s),
 	)
+	replay := newReplay(s, true)
+	s.routerFlag(replay)
+	s.jsonFlag(replay)
+	cmd.AddCommand(replay)
 	return cmd
 }
 

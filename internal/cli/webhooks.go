@@ -22,7 +22,7 @@ func newWebhooks(s *shared) *cobra.Command {
 	})
 	for _, c := range []*cobra.Command{
 		newWebhooksList(s), newWebhooksCreate(s), newWebhooksUpdate(s), newWebhooksRotate(s), newWebhooksDelete(s),
-		newWebhooksDeliveries(s), newWebhooksReplay(s),
+		newWebhooksDeliveries(s), newReplay(s, false),
 	} {
 		s.routerFlag(c)
 		s.jsonFlag(c)
@@ -269,52 +269,6 @@ func (s *shared) showDelivery(d *client.Delivery) error {
 		fmt.Fprintf(w, "  %d\t%s\t%.0f ms\t%s\t%s\n", a.Number, a.At, a.DurationMS, lastOf(a.Status, a.Error), cut(a.Excerpt, 80))
 	}
 	return w.Flush()
-}
-
-func newWebhooksReplay(s *shared) *cobra.Command {
-	var from, to string
-	var types []string
-	var failed bool
-	cmd := &cobra.Command{
-		Use: "replay [EVENT]", Short: "Deliver an event again, or those of a time",
-		Long: "Deliver an event again, or those of a time, with their ids of before: a receiver\n" +
-			"that drops ids that it knows hears of each once.",
-		Example: "  sluice webhooks replay evt_…\n  sluice webhooks replay --since 6h --failed",
-		Args:    cobra.MaximumNArgs(1),
-	}
-	cmd.Flags().StringVar(&from, "since", "", "a time, such as 2026-11-22T10:00:00Z, or how long ago, such as 6h")
-	cmd.Flags().StringVar(&to, "until", "", "a time or how long ago (default now)")
-	cmd.Flags().StringSliceVar(&types, "types", nil, "only of these types")
-	cmd.Flags().BoolVar(&failed, "failed", false, "only what was not delivered")
-	cmd.RunE = s.onRouter(func(cmd *cobra.Command, r *router, args []string) error {
-		n := 1
-		if len(args) == 1 {
-			if err := r.ReplayEvent(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-		} else {
-			q := client.Replay{Types: types, Failed: failed}
-			var err error
-			if q.From, err = momentOf("--since", from); err != nil {
-				return err
-			}
-			if q.From.IsZero() {
-				return &exitCoded{exitUsage, fmt.Errorf("name an event, or a time with --since")}
-			}
-			if q.To, err = momentOf("--until", to); err != nil {
-				return err
-			}
-			if n, err = r.ReplayEvents(cmd.Context(), q); err != nil {
-				return err
-			}
-		}
-		if s.json {
-			return s.writeJSON(map[string]any{"events": n})
-		}
-		fmt.Fprintf(s.Out, "Delivering again: %d.\n", n)
-		return nil
-	})
-	return cmd
 }
 
 // momentOf reads a time, or how long ago it was; none is the zero time.

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,18 @@ type Event struct {
 	Payload      json.RawMessage // an object; what it may hold depends on the type
 	OccurredAt   time.Time
 	CreatedAt    time.Time // when it was kept: events are delivered in this order
+}
+
+// testKey begins the keys of events that a test made up: toolkit.TestKey, which no
+// trigger gives.
+const testKey = "test:"
+
+// TestEventKey gives the key of a made-up event with the id.
+func TestEventKey(id string) string { return testKey + id }
+
+// Test says whether the event was made up by a test: nothing happened.
+func (e *Event) Test() bool {
+	return e.Type == EventTriggerMessage && strings.HasPrefix(e.Key, testKey)
 }
 
 // WebhookState says whether a subscription is delivered to.

@@ -37,6 +37,7 @@ type bodyV1 struct {
 	TriggerID    string          `json:"trigger_id"`
 	Payload      json.RawMessage `json:"payload"`
 	LogID        string          `json:"log_id"`
+	Test         bool            `json:"test,omitempty"`
 }
 
 type bodyV2 struct {
@@ -44,6 +45,7 @@ type bodyV2 struct {
 	Timestamp string                     `json:"timestamp"`
 	LogID     string                     `json:"log_id"`
 	Data      map[string]json.RawMessage `json:"data"`
+	Test      bool                       `json:"test,omitempty"`
 }
 
 type bodyV3 struct {
@@ -61,6 +63,7 @@ type triggerMetadata struct {
 	AccountID    string `json:"connected_account_id"`
 	AuthConfigID string `json:"auth_config_id"`
 	UserID       string `json:"user_id"`
+	Test         bool   `json:"test,omitempty"` // made up; the clients pass over it
 }
 
 // projectMetadata is of what is not a trigger's. There are no organisations here:
@@ -79,7 +82,7 @@ func Body(e *domain.Event, version webhook.Version) ([]byte, error) {
 	case webhook.V1:
 		v = bodyV1{
 			TriggerName: e.Trigger, ConnectionID: e.AccountID, TriggerID: e.Source, Payload: e.Payload,
-			LogID: spelled(e.ID, prefixLog),
+			LogID: spelled(e.ID, prefixLog), Test: e.Test(),
 		}
 	case webhook.V2:
 		data, err := dataV2(e)
@@ -88,6 +91,7 @@ func Body(e *domain.Event, version webhook.Version) ([]byte, error) {
 		}
 		v = bodyV2{
 			Type: strings.ToLower(e.Trigger), Timestamp: wireTime(e.CreatedAt), LogID: spelled(e.ID, prefixLog), Data: data,
+			Test: e.Test(),
 		}
 	default:
 		b := bodyV3{ID: e.ID, Timestamp: wireTime(e.CreatedAt), Type: e.Type, Data: e.Payload}
@@ -95,7 +99,7 @@ func Body(e *domain.Event, version webhook.Version) ([]byte, error) {
 		if e.Type == domain.EventTriggerMessage {
 			b.Metadata = triggerMetadata{
 				LogID: spelled(e.ID, prefixLog), TriggerSlug: e.Trigger, TriggerID: e.Source, AccountID: e.AccountID,
-				AuthConfigID: e.AuthConfigID, UserID: e.UserID,
+				AuthConfigID: e.AuthConfigID, UserID: e.UserID, Test: e.Test(),
 			}
 		}
 		v = b

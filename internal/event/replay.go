@@ -42,6 +42,7 @@ type Range struct {
 	From, To time.Time // of CreatedAt: From is in, To is not; a zero To is now
 	Types    []domain.EventType
 	Trigger  string
+	Source   string
 	UserID   string
 	// Failed leaves out what was delivered.
 	Failed bool
@@ -82,7 +83,7 @@ func (s *Service) ReplayRange(ctx context.Context, projectID string, r Range) (n
 }
 
 func (r *Range) filter() store.EventFilter {
-	return store.EventFilter{Types: r.Types, Trigger: r.Trigger, UserID: r.UserID, From: r.From, To: r.To, OldestFirst: true}
+	return store.EventFilter{Types: r.Types, Trigger: r.Trigger, Source: r.Source, UserID: r.UserID, From: r.From, To: r.To, OldestFirst: true}
 }
 
 // deliverable gives the project's subscriptions, and fails when nothing would be

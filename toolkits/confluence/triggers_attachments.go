@@ -79,6 +79,12 @@ var attachmentAdded = toolkit.Poll("CONFLUENCE_ATTACHMENT_ADDED_TRIGGER", "New A
 			cfg.PageID, err = c.checkContent(ctx, "page", "pageId", cfg.PageID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg attachmentConfig, e *attachmentEvent) {
+			e.Resource.lieUnder(cfg.PageID)
+			file := &e.Change.Attachment
+			file.MediaType = mediaExample(cfg.MediaType, file.MediaType)
+			file.DownloadLink = "/download/attachments/" + e.Resource.ParentID + "/plan.pdf?version=1"
+		}),
 		Poll: func(ctx context.Context, c *client, cfg attachmentConfig, cur *feed) (step toolkit.Step[feed, attachmentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -61,6 +62,13 @@ var auditLogged = toolkit.Poll("CONFLUENCE_NEW_AUDIT_LOG_TRIGGER", "New Audit Lo
 			_, err := c.auditPage(ctx, cfg, 0, 0, 1)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg auditConfig, e *auditEvent) {
+			record := &e.Change.Record
+			record.CreatedAt, record.CreationDate = e.OccurredAt, millis(e.OccurredAt)
+			record.Category = cmp.Or(cfg.Category, record.Category)
+			record.Summary = cmp.Or(cfg.SearchString, record.Summary)
+			e.Resource.Title = record.Summary
+		}),
 		Poll: func(ctx context.Context, c *client, cfg auditConfig, cur *feed) (step toolkit.Step[feed, auditEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur

@@ -42,6 +42,9 @@ var blogPostCreated = toolkit.Poll("CONFLUENCE_NEW_BLOG_POST_CREATED_TRIGGER", "
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg blogCreatedConfig, e *contentEvent) {
+			e.Resource.lieIn(cfg.SpaceID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg blogCreatedConfig, cur *feed) (step toolkit.Step[feed, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -85,6 +88,10 @@ var blogPostUpdated = toolkit.Poll("CONFLUENCE_BLOGPOST_UPDATED_TRIGGER", "Blog 
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg blogUpdatedConfig, e *contentEvent) {
+			e.Resource.be(cfg.BlogpostID)
+			e.Resource.lieIn(cfg.SpaceID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg blogUpdatedConfig, cur *feed) (step toolkit.Step[feed, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur

@@ -90,6 +90,9 @@ var footerCommentAdded = toolkit.Poll("CONFLUENCE_FOOTER_COMMENT_ADDED_TRIGGER",
 	toolkit.Poller[*client, pageCommentsConfig, comments, commentEvent]{
 		Example: exampleComment("page", false),
 		Check:   checkPageComments,
+		Sample: sampled(func(cfg pageCommentsConfig, e *commentEvent) {
+			e.Resource.lieUnder(cfg.PageID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageCommentsConfig, cur *comments) (toolkit.Step[comments, commentEvent], error) {
 			return c.pollComments(ctx, cur, thread{kind: "page", id: cfg.PageID, field: "pageId", replies: cfg.IncludeReplies})
 		},
@@ -104,6 +107,9 @@ var pageInlineCommentAdded = toolkit.Poll("CONFLUENCE_PAGE_INLINE_COMMENT_ADDED_
 	toolkit.Poller[*client, pageCommentsConfig, comments, commentEvent]{
 		Example: exampleComment("page", true),
 		Check:   checkPageComments,
+		Sample: sampled(func(cfg pageCommentsConfig, e *commentEvent) {
+			e.Resource.lieUnder(cfg.PageID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageCommentsConfig, cur *comments) (toolkit.Step[comments, commentEvent], error) {
 			return c.pollComments(ctx, cur, thread{kind: "page", id: cfg.PageID, field: "pageId", inline: true, replies: cfg.IncludeReplies})
 		},
@@ -121,6 +127,9 @@ var blogPostInlineCommentAdded = toolkit.Poll("CONFLUENCE_BLOGPOST_INLINE_COMMEN
 			cfg.BlogpostID, err = c.checkContent(ctx, "blogpost", "blogpostId", cfg.BlogpostID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg blogCommentsConfig, e *commentEvent) {
+			e.Resource.lieUnder(cfg.BlogpostID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg blogCommentsConfig, cur *comments) (toolkit.Step[comments, commentEvent], error) {
 			return c.pollComments(ctx, cur, thread{kind: "blogpost", id: cfg.BlogpostID, field: "blogpostId", inline: true, replies: cfg.IncludeReplies})
 		},

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,6 +78,9 @@ var cqlMatched = toolkit.Poll("CONFLUENCE_NEW_CQL_CONTENT_MATCH_TRIGGER", "New C
 			_, err := c.matches(ctx, "("+withoutOrder(cfg.CQL)+")", 1, "")
 			return cfg, err
 		},
+		Sample: sampled(func(cfg cqlConfig, e *matchEvent) {
+			e.Change.CQL = cmp.Or(cfg.CQL, e.Change.CQL)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg cqlConfig, cur *matchState) (step toolkit.Step[matchState, matchEvent], err error) {
 			m := matcher{c: c, st: &step.Cursor, cql: withoutOrder(cfg.CQL), known: map[string]bool{}}
 			if cur == nil {

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strings"
@@ -62,6 +63,14 @@ var blogPostLabelled = toolkit.Poll("CONFLUENCE_BLOG_POST_ADDED_TO_LABEL_TRIGGER
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg blogLabelConfig, e *labelEvent) {
+			e.Resource.lieIn(cfg.SpaceID)
+			if strings.Trim(cfg.Label, "0123456789") == "" {
+				e.Change.Label.ID = cmp.Or(cfg.Label, e.Change.Label.ID)
+			} else {
+				e.Change.Label.Name = cfg.Label
+			}
+		}),
 		Poll: func(ctx context.Context, c *client, cfg blogLabelConfig, cur *members) (toolkit.Step[members, labelEvent], error) {
 			id, err := c.labelID(ctx, "label", cfg.Label)
 			if err != nil {

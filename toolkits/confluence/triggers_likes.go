@@ -47,6 +47,9 @@ var pageLikesChanged = toolkit.Poll("CONFLUENCE_PAGE_LIKE_COUNT_CHANGED_TRIGGER"
 	toolkit.Poller[*client, pageIDConfig, likesState, likesEvent]{
 		Example: exampleLikes("page", "Q3 Planning"),
 		Check:   checkPage,
+		Sample: sampled(func(cfg pageIDConfig, e *likesEvent) {
+			e.Resource.be(cfg.PageID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageIDConfig, cur *likesState) (toolkit.Step[likesState, likesEvent], error) {
 			return c.pollLikes(ctx, cur, "page", cfg.PageID, "pageId")
 		},
@@ -62,6 +65,9 @@ var blogPostLikesChanged = toolkit.Poll("CONFLUENCE_BLOGPOST_LIKE_COUNT_CHANGED_
 	toolkit.Poller[*client, blogIDConfig, likesState, likesEvent]{
 		Example: exampleLikes("blogpost", "Welcome Ada"),
 		Check:   checkBlog,
+		Sample: sampled(func(cfg blogIDConfig, e *likesEvent) {
+			e.Resource.be(cfg.BlogpostID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg blogIDConfig, cur *likesState) (toolkit.Step[likesState, likesEvent], error) {
 			return c.pollLikes(ctx, cur, "blogpost", cfg.BlogpostID, "blogpostId")
 		},

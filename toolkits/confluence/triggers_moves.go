@@ -111,6 +111,11 @@ var pageMoved = toolkit.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "Page Moved",
 			}
 			return cfg, err
 		},
+		Sample: sampled(func(cfg pageMovedConfig, e *movedEvent) {
+			e.Resource.be(cfg.PageID)
+			e.Resource.lieIn(cfg.SpaceID)
+			e.Change.Before.SpaceID, e.Change.After.SpaceID = e.Resource.SpaceID, e.Resource.SpaceID
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageMovedConfig, cur *movesState) (step toolkit.Step[movesState, movedEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur

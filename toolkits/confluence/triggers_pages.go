@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -53,6 +54,11 @@ var pageCreated = toolkit.Poll("CONFLUENCE_PAGE_CREATED_TRIGGER", "New Page Crea
 			}
 			return cfg, err
 		},
+		Sample: sampled(func(cfg pageCreatedConfig, e *contentEvent) {
+			e.Resource.lieUnder(cfg.ParentID)
+			e.Resource.lieIn(cfg.SpaceID)
+			e.Resource.Status = cmp.Or(cfg.Status, e.Resource.Status)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageCreatedConfig, cur *feed) (step toolkit.Step[feed, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -98,6 +104,10 @@ var pageUpdated = toolkit.Poll("CONFLUENCE_PAGE_UPDATED_TRIGGER", "Page Updated"
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg pageUpdatedConfig, e *contentEvent) {
+			e.Resource.be(cfg.PageID)
+			e.Resource.lieIn(cfg.SpaceID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageUpdatedConfig, cur *feed) (step toolkit.Step[feed, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -139,6 +149,9 @@ var pageVersionCreated = toolkit.Poll("CONFLUENCE_PAGE_VERSION_CREATED_TRIGGER",
 	toolkit.Poller[*client, pageIDConfig, feed, contentEvent]{
 		Example: exampleContent("page", "Q3 Planning", 4),
 		Check:   checkPage,
+		Sample: sampled(func(cfg pageIDConfig, e *contentEvent) {
+			e.Resource.be(cfg.PageID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pageIDConfig, cur *feed) (step toolkit.Step[feed, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -182,6 +195,9 @@ var newChildPage = toolkit.Poll("CONFLUENCE_NEW_CHILD_PAGE_TRIGGER", "New Child 
 			cfg.ParentID, err = c.checkContent(ctx, "page", "parentId", cfg.ParentID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg childPageConfig, e *contentEvent) {
+			e.Resource.lieUnder(cfg.ParentID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg childPageConfig, cur *members) (toolkit.Step[members, contentEvent], error) {
 			return pollMembers(ctx, c, cur, request{
 				path: v2 + "/pages/" + cfg.ParentID + "/direct-children", query: url.Values{"sort": {"id"}},

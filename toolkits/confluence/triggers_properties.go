@@ -62,6 +62,10 @@ var pagePropertiesChanged = toolkit.Poll("CONFLUENCE_PAGE_CONTENT_PROPERTIES_CHA
 			cfg.PageID, err = c.checkContent(ctx, "page", "pageId", cfg.PageID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg pagePropertiesConfig, e *propertyEvent) {
+			e.Resource.be(cfg.PageID)
+			e.Change.Key = append(cfg.Keys, e.Change.Key)[0]
+		}),
 		Poll: func(ctx context.Context, c *client, cfg pagePropertiesConfig, cur *propertiesState) (toolkit.Step[propertiesState, propertyEvent], error) {
 			return c.pollProperties(ctx, cur, pageHolder(cfg.PageID, "pageId"), cfg.Keys, func() (eventResource, error) {
 				p, err := c.content(ctx, "page", cfg.PageID, "pageId")
@@ -86,6 +90,10 @@ var spacePropertiesChanged = toolkit.Poll("CONFLUENCE_SPACE_PROPERTIES_CHANGED_T
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg spacePropertiesConfig, e *propertyEvent) {
+			e.Resource.be(cfg.SpaceID)
+			e.Change.Key = append(cfg.Keys, e.Change.Key)[0]
+		}),
 		Poll: func(ctx context.Context, c *client, cfg spacePropertiesConfig, cur *propertiesState) (step toolkit.Step[propertiesState, propertyEvent], err error) {
 			h, err := c.spaceHolder(ctx, "spaceId", cfg.SpaceID)
 			if err != nil {

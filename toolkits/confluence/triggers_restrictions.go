@@ -79,6 +79,9 @@ var contentRestrictionsChanged = toolkit.Poll("CONFLUENCE_CONTENT_RESTRICTIONS_C
 			_, _, err = c.limitsOf(ctx, id)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg restrictionsConfig, e *restrictionsEvent) {
+			e.Resource.be(cfg.ContentID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg restrictionsConfig, cur *restrictionsState) (step toolkit.Step[restrictionsState, restrictionsEvent], err error) {
 			now, hash, err := c.limitsOf(ctx, cfg.ContentID)
 			if err != nil {

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -38,6 +39,14 @@ var spaceContentAdded = toolkit.Poll("CONFLUENCE_SPACE_CONTENT_ADDED_TRIGGER", "
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg spaceContentConfig, e *contentEvent) {
+			if cfg.Type == "blogpost" {
+				at := e.OccurredAt
+				*e = exampleContent("blogpost", "Welcome Ada", 1)
+				e.OccurredAt, e.Resource.Version.CreatedAt = at, at
+			}
+			e.Resource.lieIn(cfg.SpaceID)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg spaceContentConfig, cur *twoFeeds) (step toolkit.Step[twoFeeds, contentEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -113,6 +122,9 @@ var spaceCreated = toolkit.Poll("CONFLUENCE_SPACE_CREATED_TRIGGER", "New Space C
 	},
 	toolkit.Poller[*client, spaceCreatedConfig, feed, spaceEvent]{
 		Example: exampleSpace(),
+		Sample: sampled(func(cfg spaceCreatedConfig, e *spaceEvent) {
+			e.Change.Space.Type = cmp.Or(cfg.Type, e.Change.Space.Type)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg spaceCreatedConfig, cur *feed) (step toolkit.Step[feed, spaceEvent], err error) {
 			if cur != nil {
 				step.Cursor = *cur
@@ -250,6 +262,10 @@ var spaceDetailsChanged = toolkit.Poll("CONFLUENCE_SPACE_DETAILS_CHANGED_TRIGGER
 			cfg.SpaceID, err = c.checkSpace(ctx, "spaceId", cfg.SpaceID)
 			return cfg, err
 		},
+		Sample: sampled(func(cfg spaceIDConfig, e *spaceDetailsEvent) {
+			e.Resource.be(cfg.SpaceID)
+			e.Change.Before.Key, e.Change.After.Key = e.Resource.SpaceKey, e.Resource.SpaceKey
+		}),
 		Poll: func(ctx context.Context, c *client, cfg spaceIDConfig, cur *detailsState) (step toolkit.Step[detailsState, spaceDetailsEvent], err error) {
 			id, err := c.spaceID(ctx, "spaceId", cfg.SpaceID)
 			if err != nil {

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strconv"
@@ -60,6 +61,14 @@ var taskCreated = toolkit.Poll("CONFLUENCE_NEW_TASK_CREATED_TRIGGER", "New Task"
 			}
 			return cfg, err
 		},
+		Sample: sampled(func(cfg taskConfig, e *taskEvent) {
+			e.Resource.lieUnder(cfg.PageID)
+			e.Resource.lieIn(cfg.SpaceID)
+			e.Resource.Status = cmp.Or(cfg.Status, e.Resource.Status)
+			task := &e.Change.Task
+			task.PageID, task.SpaceID, task.Status, task.CreatedAt = e.Resource.ParentID, e.Resource.SpaceID, e.Resource.Status, e.OccurredAt
+			task.AssignedTo = cmp.Or(cfg.AssignedTo, task.AssignedTo)
+		}),
 		Poll: func(ctx context.Context, c *client, cfg taskConfig, cur *feed) (step toolkit.Step[feed, taskEvent], err error) {
 			f := &step.Cursor
 			if cur != nil {
