@@ -3,17 +3,75 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"testing"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-run/sluice/client"
 	"github.com/sluice-run/sluice/internal/app"
-	"github.com/sluice-run/sluice/internal/webhook"
 	"github.com/sluice-run/sluice/sandbox/confluence"
 )
+
+// A made-up event of each type of trigger arrives at the application's webhook:
+// signed, marked as a test, of the instance where there is one, and shaped to its
+// configuration.
+func TestTriggersAreTried(t *testing.T) { onBoth(t, testTriggersAreTried) }
+
+func testTriggersAreTried(t *testing.T, in func(*app.Options)) {
+	r := testApp(t, func(o *app.Options) {
+		in(o)
+		o.Config.UpstreamAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	})
+	hook, c := r.receive("V3", "composio.trigger.message"), r.clientOf()
+	want, got := map[string]string{}, map[string]string{}
+	for kind, err := range c.TriggerTypes(t.Context(), "") {
+		must(t, err)
+		e, err := c.TryTrigger(t.Context(), kind.Slug, "", nil)
+		must(t, err)
+		if !e.Test || e.Source != "ti_test" || len(e.Deliveries) != 1 {
+			t.Errorf("%s: %+v", kind.Slug, e)
+		}
+		want[e.ID] = kind.Slug
+	}
+	for range want {
+		p := hook.nextV3()
+		if !p.Metadata.Test || p.Metadata.TriggerID != "ti_test" || p.Type != "composio.trigger.message" || string(p.Data) == "" {
+			t.Errorf("arrived: %+v %s", p, p.Data)
+		}
+		got[p.ID] = p.Metadata.Trigger
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(want) != 23 {
+		t.Errorf("%d events (-made +arrived):\n%s", len(want), diff)
+	}
+
+	const created = "CONFLUENCE_PAGE_CREATED_TRIGGER"
+	id, err := c.UpsertTrigger(t.Context(), client.NewTrigger{Type: created, UserID: "ann", Config: map[string]any{"spaceId": "MKT"}})
+	must(t, err)
+	instance, err := c.Trigger(t.Context(), id)
+	must(t, err)
+	for _, name := range []string{id, created} {
+		e, err := c.TryTrigger(t.Context(), name, "", nil)
+		must(t, err)
+		p := hook.nextV3()
+		space := field(string(instance.Config), "spaceId")
+		if p.ID != e.ID || p.Metadata.TriggerID != id || p.Metadata.User != "ann" || p.Metadata.Account != instance.AccountID || field(string(p.Data), "resource.spaceId") != space || space == "" {
+			t.Errorf("%s: %+v %s, want space %s", name, p, p.Data, space)
+		}
+	}
+	for name, query := range map[string][2]any{
+		"an instance that is not there":    {"ti_none", nil},
+		"a type that is not there":         {"CONFLUENCE_NO_TRIGGER", nil},
+		"another configuration":            {id, map[string]any{"spaceId": "1"}},
+		"a configuration of no such field": {created, map[string]any{"planet": "1"}},
+	} {
+		config, _ := query[1].(map[string]any)
+		if e, err := c.TryTrigger(t.Context(), query[0].(string), "", config); err == nil {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
 
 // An account that expires is told to the application's webhook, signed, as the
 // account that it is and without its secret.
@@ -24,21 +82,7 @@ func testExpiredAccountIsTold(t *testing.T, in func(*app.Options)) {
 		in(o)
 		o.Config.UpstreamAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	})
-	type arrival struct {
-		header http.Header
-		body   []byte
-	}
-	arrived := make(chan arrival, 10)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		arrived <- arrival{req.Header, body}
-	}))
-	t.Cleanup(srv.Close)
-	made := r.send(http.MethodPost, "/api/v3.1/webhook_subscriptions",
-		fmt.Sprintf(`{"webhook_url":%q,"enabled_events":["composio.connected_account.expired"],"version":"V3"}`, srv.URL))
-	if made.status != http.StatusCreated {
-		t.Fatal(made)
-	}
+	hook := r.receive("V3", "composio.connected_account.expired")
 	u := r.Site().AddUser(confluence.User{Email: "ann@webhook.example", DisplayName: "Ann"})
 	config := r.send(http.MethodPost, "/api/v3.1/auth_configs",
 		`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":"mine"}}`)
@@ -55,25 +99,12 @@ func testExpiredAccountIsTold(t *testing.T, in func(*app.Options)) {
 	if a := r.send(http.MethodPost, "/api/v3.1/connected_accounts/"+id+"/refresh", `{"validate_credentials":true}`); a.status != http.StatusOK {
 		t.Fatal(a)
 	}
-	select {
-	case got := <-arrived:
-		leaks(t, "the message", string(got.body), u.Token)
-		m, err := webhook.Verify(got.header, got.body, time.Now(), field(made.body, "secret"))
-		if err != nil || m.Version != webhook.V3 {
-			t.Errorf("%+v, %v", m, err)
-		}
-		var e struct {
-			Type     string
-			Data     struct{ ID, Status string }
-			Metadata struct {
-				Project string `json:"project_id"`
-			}
-		}
-		must(t, json.Unmarshal(got.body, &e))
-		if e.Type != "composio.connected_account.expired" || e.Data.ID != id || e.Data.Status != "EXPIRED" || e.Metadata.Project != r.ProjectID() {
-			t.Errorf("told: %s", got.body)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("nothing arrived")
+	m := hook.next()
+	leaks(t, "the message", string(m.Body), u.Token)
+	var e posted
+	must(t, json.Unmarshal(m.Body, &e))
+	data := string(e.Data)
+	if e.Type != "composio.connected_account.expired" || field(data, "id") != id || field(data, "status") != "EXPIRED" || e.Metadata.Project != r.ProjectID() {
+		t.Errorf("told: %s", m.Body)
 	}
 }
