@@ -94,7 +94,13 @@ type Event struct {
 	OccurredAt string          `json:"occurred_at"`
 	CreatedAt  string          `json:"created_at"`
 	Test       bool            `json:"test"`              // made up by TryTrigger: nothing happened
-	Payload    json.RawMessage `json:"payload,omitempty"` // of Event, not of Events
+	Payload    json.RawMessage `json:"payload,omitempty"` // of Event and Listen, not of Events
+	// Message is what a webhook subscription of version V3 is sent; of Listen, when
+	// asked for.
+	Message json.RawMessage `json:"message,omitempty"`
+	// Cursor is the event's place in the stream that Listen gave it from; see
+	// ListenQuery.After.
+	Cursor string `json:"-"`
 }
 
 // EventQuery narrows a list of events; empty fields do not.

@@ -21,7 +21,7 @@ import (
 )
 
 // Options configures the API. Sessions, Execute, Connect, Identity, Catalog, Files,
-// Events, Triggers and Origin are required.
+// Events, Triggers, Stream and Origin are required.
 type Options struct {
 	Sessions *session.Service
 	Execute  *execute.Service
@@ -31,6 +31,7 @@ type Options struct {
 	Files    *files.Service
 	Events   *event.Service
 	Triggers *trigger.Service
+	Stream   EventStream
 	// Origin gives scheme and authority (and the path of a public URL, if it has
 	// one) under which the caller reached us, without a trailing slash. The MCP
 	// address of a session is built on it; see Origin.
@@ -51,8 +52,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() error {
-	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Events == nil || o.Triggers == nil || o.Origin == nil {
-		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files, Events, Triggers and Origin are required")
+	if o.Sessions == nil || o.Execute == nil || o.Connect == nil || o.Identity == nil || o.Catalog == nil || o.Files == nil || o.Events == nil || o.Triggers == nil || o.Stream == nil || o.Origin == nil {
+		return errors.New("api: Sessions, Execute, Connect, Identity, Catalog, Files, Events, Triggers, Stream and Origin are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -105,6 +106,7 @@ func New(opts Options) (http.Handler, error) {
 	s.webhookRoutes()
 	s.eventRoutes()
 	s.triggerRoutes()
+	s.streamRoutes(mux)
 	s.ownRoutes()
 	s.headlessRoutes()
 	notOffered(mux)

@@ -25,6 +25,7 @@ type eventOut struct {
 	CreatedAt    string           `json:"created_at"`
 	Test         bool             `json:"test,omitempty" doc:"Made up by a test of a trigger: nothing happened"`
 	Payload      json.RawMessage  `json:"payload,omitempty" doc:"Left out of lists"`
+	Message      json.RawMessage  `json:"message,omitempty" doc:"What a webhook subscription of version V3 is sent; only in streams, when asked for"`
 }
 
 func eventWire(e *domain.Event) eventOut {

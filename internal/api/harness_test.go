@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/httpx"
 	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/trigger"
@@ -103,8 +104,12 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	})
 	w.events = event.New(event.Options{Store: db, Vault: v, HTTP: up})
 	triggers := trigger.New(trigger.Options{Store: db, Catalog: cat, Connect: conn, Events: w.events})
+	stream, err := realtime.New(realtime.Options{Events: w.events, Identity: w.ids})
+	must(t, err)
+	must(t, stream.Start(ctx))
+	t.Cleanup(stream.Stop)
 	opts := api.Options{
-		Triggers: triggers,
+		Triggers: triggers, Stream: stream,
 		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
 		Events: w.events, Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}

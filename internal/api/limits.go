@@ -69,7 +69,9 @@ func limitCalls(next http.Handler, most int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callerOf(r.Context())
 		key := c.principal.KeyID
-		if key == "" { // the public document: strangers must not take it from each other
+		// The public document: strangers must not take it from each other. A stream
+		// stays open, and has bounds of its own.
+		if key == "" || r.URL.Path == prefix+streamPath {
 			next.ServeHTTP(w, r)
 			return
 		}

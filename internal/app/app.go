@@ -30,6 +30,7 @@ import (
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/jobs"
 	"github.com/sluice-run/sluice/internal/mcpserver"
+	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 	"github.com/sluice-run/sluice/internal/telemetry"
@@ -95,6 +96,7 @@ type App struct {
 	proj   domain.Project
 	sand   *sandbox
 	mcp    *mcpserver.Server
+	live   *realtime.Server
 	jobs   *jobs.Service
 	first  string // the key made at the first start
 	server *http.Server
@@ -306,8 +308,16 @@ func (a *App) setupIdentity(ctx context.Context) error {
 // setupServer builds the doors and the HTTP server that holds them.
 func (a *App) setupServer(r rooms) error {
 	cfg := a.opts.Config
+	var err error
+	a.live, err = realtime.New(realtime.Options{
+		Events: r.events, Identity: a.ident, Logger: a.log, MaxAllStreams: cfg.MaxStreams,
+		Opened: func() func() { return a.tel.Metrics.StreamOpened("events") },
+	})
+	if err != nil {
+		return err
+	}
 	rest, err := api.New(api.Options{
-		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events, Triggers: r.triggers,
+		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events, Triggers: r.triggers, Stream: a.live,
 		Origin: a.origin, Logger: a.log, Version: Version(),
 		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
 	})

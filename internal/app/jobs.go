@@ -56,6 +56,7 @@ func (a *App) duties(r rooms) []duty {
 		}},
 		{jobs.Kind[nothing]{Name: "probe_webhooks"}, event.ProbeEvery, r.events.Probe},
 		{jobs.Kind[nothing]{Name: "recover_deliveries"}, event.RecoverEvery, r.events.RecoverLost},
+		{jobs.Kind[nothing]{Name: "place_events", Timeout: long}, event.PlaceEvery, func(ctx context.Context) error { return r.events.Place(ctx) }},
 		{jobs.Kind[nothing]{Name: "recover_polls"}, trigger.RecoverEvery, r.triggers.RecoverLost},
 		{jobs.Kind[nothing]{Name: "resume_triggers"}, trigger.ResumeEvery, r.triggers.Resume},
 		{jobs.Kind[nothing]{Name: "renew_tokens", Timeout: long}, renewEvery, func(ctx context.Context) error {

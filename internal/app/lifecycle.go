@@ -61,6 +61,10 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("identity", func(context.Context) error { a.ident.Stop(); return nil })
+	if err := a.live.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("realtime", func(context.Context) error { a.live.Stop(); return nil })
 	cfg := a.opts.Config
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
@@ -117,6 +121,7 @@ func (a *App) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.Times.Drain)
 	defer cancel()
 	a.mcp.Drain() // streams wait for nothing, and Shutdown would wait for them
+	a.live.Drain()
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		a.log.WarnContext(ctx, "requests still ran at the stop and were cut", "after", a.opts.Times.Drain)

@@ -145,6 +145,7 @@ var rows = []row{
 	{op: "listWebhookEventTypes", public: catalogue},
 	{op: "listEvents", shows: "{event}"},
 	{op: "listEvents", about: "by source", query: "source={account}", shows: "{event}", answers: emptyList},
+	{op: "streamEvents", query: "after=0&follow=false", shows: "{event}"},
 	{op: "getEvent", at: "{event}", shows: "{tag}"},
 	{op: "replayEvent", at: "{event}", body: `{}`, shows: `"events":1`},
 	{op: "replayEvents", body: `{"from":"2026-01-01T00:00:00Z"}`, shows: `"events":`},

@@ -40,6 +40,9 @@ type Event struct {
 	Payload      json.RawMessage // an object; what it may hold depends on the type
 	OccurredAt   time.Time
 	CreatedAt    time.Time // when it was kept: events are delivered in this order
+	// Seq is its place among the project's events in streams, from 1; 0 until it
+	// has one.
+	Seq int64
 }
 
 // testKey begins the keys of events that a test made up: toolkit.TestKey, which no

@@ -24,6 +24,7 @@ import (
 // Store is what the service keeps things in.
 type Store interface {
 	store.Events
+	store.EventFeed
 	store.Webhooks
 	store.Deliveries
 	InTx(ctx context.Context, f func(tx store.Tx) error) error

@@ -31,6 +31,37 @@ type Events interface {
 	DropEvents(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
+// FeedFilter narrows what is read of a project's events; empty fields do not.
+type FeedFilter struct {
+	Types                                  []domain.EventType
+	Triggers, Sources, UserIDs, AccountIDs []string
+}
+
+// EventFeed orders the events of a project, so that whoever has read up to a
+// place has missed nothing before it. An event gets its place after it was
+// committed: places given before could be seen in another order.
+type EventFeed interface {
+	// UnplacedEvents gives projects that have events without a place.
+	UnplacedEvents(ctx context.Context, limit int) ([]string, error)
+	// PlaceEvents gives up to limit events of the project their places, the oldest
+	// first, and says how many. It must be called in a transaction of its own.
+	PlaceEvents(ctx context.Context, projectID string, limit int) (int, error)
+	// EventHeads gives the last place of each project that has one.
+	EventHeads(ctx context.Context, projectIDs []string) (map[string]int64, error)
+	// EventsAfter gives events whose place is behind after and not behind upto, in
+	// their order.
+	EventsAfter(ctx context.Context, projectID string, f FeedFilter, after, upto int64, limit int) ([]domain.Event, error)
+}
+
+// ProjectSecrets keeps sealed values of a project's own.
+type ProjectSecrets interface {
+	// KeepProjectSecret keeps the value unless the project has one in the field
+	// already, and gives what it has now.
+	KeepProjectSecret(ctx context.Context, projectID, field string, sealed []byte) ([]byte, error)
+	// ProjectSecret gives the sealed value.
+	ProjectSecret(ctx context.Context, projectID, field string) ([]byte, error)
+}
+
 // Webhooks keeps projects' subscriptions.
 type Webhooks interface {
 	// CreateWebhook fails with CodeConflict when the project has one already.

@@ -36,6 +36,7 @@ type Queries interface {
 	Accounts
 	AccountEvents
 	Events
+	EventFeed
 	Webhooks
 	Deliveries
 	Triggers
@@ -43,6 +44,7 @@ type Queries interface {
 	Leases
 	Flows
 	Secrets
+	ProjectSecrets
 	SecretWalk
 	Uses
 	Links

@@ -8,7 +8,7 @@ import (
 )
 
 // SecretKey says where a sealed secret lies: with an account, or with an auth
-// config or a webhook subscription when AccountID is the id of one.
+// config, a webhook subscription or the project when AccountID is the id of one.
 type SecretKey struct{ ProjectID, AccountID, Field string }
 
 // OfConfig says whether the secret is an auth config's.
@@ -17,8 +17,12 @@ func (k SecretKey) OfConfig() bool { return domain.HasPrefix(k.AccountID, domain
 // OfWebhook says whether the secret is a webhook subscription's.
 func (k SecretKey) OfWebhook() bool { return domain.HasPrefix(k.AccountID, domain.PrefixWebhook) }
 
+// OfProject says whether the secret is the project's own.
+func (k SecretKey) OfProject() bool { return k.AccountID != "" && k.AccountID == k.ProjectID }
+
 // SecretInfo is a sealed secret and what is known about it. One of an auth config
-// has no user, status or use, one of a webhook subscription no toolkit either.
+// has no user, status or use, one of a webhook subscription or a project no toolkit
+// either.
 type SecretInfo struct {
 	SecretKey
 	Sealed  []byte
@@ -44,8 +48,8 @@ type SecretFilter struct {
 // SecretWalk is for the operator: it goes over the secrets of all projects.
 type SecretWalk interface {
 	// SecretsAfter gives up to limit secrets behind a key, in the order of their
-	// keys: the accounts' first, then the auth configs', then the webhook
-	// subscriptions'. The zero key is before all.
+	// keys: the accounts' first, then the auth configs', the webhook
+	// subscriptions', and the projects' own. The zero key is before all.
 	SecretsAfter(ctx context.Context, f SecretFilter, after SecretKey, limit int) ([]SecretInfo, error)
 	// CountSecrets says how many secrets the filter leaves.
 	CountSecrets(ctx context.Context, f SecretFilter) (int, error)

@@ -10,12 +10,12 @@ import (
 )
 
 const publishedColumns = `project_id, id, type, source, dedupe_key, user_id, trigger_slug, account_id, auth_config_id, payload,
-	occurred_at, created_at`
+	occurred_at, created_at, seq`
 
 // AddEvent implements store.Events.
 func (s *queries) AddEvent(ctx context.Context, e domain.Event) (bool, error) {
 	n := noun{name: "event", id: e.ID, owner: "project", clash: "there is an event with this id already"}
-	touched, err := s.exec(ctx, n, `INSERT INTO events (`+publishedColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	touched, err := s.exec(ctx, n, `INSERT INTO events (`+publishedColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 		ON CONFLICT (project_id, source, dedupe_key) DO NOTHING`,
 		e.ProjectID, e.ID, string(e.Type), e.Source, e.Key, e.UserID, e.Trigger, e.AccountID, e.AuthConfigID,
 		string(e.Payload), micros(e.OccurredAt), micros(e.CreatedAt))
@@ -62,7 +62,7 @@ func scanPublished(r row) (e domain.Event, err error) {
 	var payload string
 	var occurred, created int64
 	err = r.Scan(&e.ProjectID, &e.ID, &e.Type, &e.Source, &e.Key, &e.UserID, &e.Trigger, &e.AccountID, &e.AuthConfigID,
-		&payload, &occurred, &created)
+		&payload, &occurred, &created, &e.Seq)
 	e.Payload, e.OccurredAt, e.CreatedAt = json.RawMessage(payload), fromMicros(occurred), fromMicros(created)
 	return e, err
 }

@@ -75,8 +75,14 @@ var (
 	}
 )
 
+// projectWalk is over what belongs to a project as a whole: it is its own owner.
+var projectWalk = walk{
+	table: "project_secrets", owner: "project_id", from: `project_secrets s`,
+	user: "''", status: "''", used: "0", toolkit: "''", scheme: "''", scopes: "'null'",
+}
+
 // walks are in the order in which a walk over all goes.
-var walks = []walk{accountWalk, configWalk, webhookWalk}
+var walks = []walk{accountWalk, configWalk, webhookWalk, projectWalk}
 
 // walkOf says, by the kind of its owner, in which of walks a secret is.
 func walkOf(key store.SecretKey) int {
@@ -85,6 +91,8 @@ func walkOf(key store.SecretKey) int {
 		return 1
 	case key.OfWebhook():
 		return 2
+	case key.OfProject():
+		return 3
 	}
 	return 0
 }

@@ -300,6 +300,8 @@ var attempts = []attempt{
 // excused are the methods that no project id could narrow, with the reason.
 var excused = map[string]string{
 	"CreateProject":       "makes a project",
+	"UnplacedEvents":      "is for the work over all projects",
+	"EventHeads":          "tells only how far the events of projects go that the caller names",
 	"Project":             "takes the project itself",
 	"ListProjects":        "is for the operator",
 	"Branding":            "takes the project itself",
@@ -344,7 +346,7 @@ var excused = map[string]string{
 
 func testIsolation(t *testing.T, s store.Store) {
 	covered := map[string]bool{}
-	for _, a := range slices.Concat(attempts, triggerAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
 		covered[a.method] = true
 	}
 	all := reflect.TypeFor[store.Queries]()
@@ -359,7 +361,7 @@ func testIsolation(t *testing.T, s store.Store) {
 
 func testIsolationInTx(t *testing.T, s store.Store) {
 	w := isolationWorld(t, s)
-	for _, a := range slices.Concat(attempts, triggerAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
 		t.Run(a.method, func(t *testing.T) {
 			// One each: on some databases a failed statement ends its transaction.
 			err := s.InTx(t.Context(), func(tx store.Tx) error {
@@ -389,7 +391,7 @@ func isolationWorld(t *testing.T, s store.Store) isolated {
 
 func tryAll(ctx context.Context, t *testing.T, q store.Queries, w isolated) {
 	for _, project := range []string{w.b.project.ID, "pr_none", "", w.a.project.ID + " ", "%"} {
-		for _, a := range slices.Concat(attempts, triggerAttempts) {
+		for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
 			t.Run(fmt.Sprintf("%s as %q", a.method, project), func(t *testing.T) {
 				verdict(t, a, a.try(ctx, q, project, w.a))
 			})

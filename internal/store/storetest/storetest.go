@@ -62,6 +62,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"files", testFiles},
 		{"account events", testAccountEvents},
 		{"events", testEvents},
+		{"feed", testFeed},
+		{"feed at once", testFeedAtOnce},
 		{"event told of at once", testEventRace},
 		{"webhook subscriptions", testWebhooks},
 		{"deliveries", testDeliveries},

@@ -27,8 +27,10 @@ func testSecretWalk(t *testing.T, s store.Store) {
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "empty", nil))
 	ok(t, s.PutConfigSecret(ctx, "pr_a", w.a.config.ID, "z_secret", []byte("\x01abcd of a config")))
 	ok(t, s.PutWebhookSecret(ctx, "pr_a", w.a.hook.ID, "a_secret", []byte("\x01abcd of a webhook")))
+	const ofProject = "\x01abcd of a project"
+	same(t, []byte(ofProject), must(s.KeepProjectSecret(ctx, "pr_a", "another", []byte(ofProject)))(t))
 	const want = "pr_a/ca_a/access_token pr_a/ca_a2/api_token pr_a/ca_a2/empty pr_a/ca_a2/z pr_b/ca_b/access_token " +
-		"pr_a/ac_a/client_secret pr_a/ac_a/z_secret pr_b/ac_b/client_secret pr_a/whs_a/a_secret pr_a/whs_a/secret pr_b/whs_b/secret"
+		"pr_a/ac_a/client_secret pr_a/ac_a/z_secret pr_b/ac_b/client_secret pr_a/whs_a/a_secret pr_a/whs_a/secret pr_b/whs_b/secret pr_a/pr_a/another pr_a/pr_a/own pr_b/pr_b/own"
 
 	all := must(s.SecretsAfter(ctx, store.SecretFilter{}, store.SecretKey{}, 100))(t)
 	if secretKeys(all) != want {
@@ -52,7 +54,7 @@ func testSecretWalk(t *testing.T, s store.Store) {
 		f    store.SecretFilter
 		want string
 	}{
-		{store.SecretFilter{Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token pr_a/ac_a/z_secret pr_a/whs_a/a_secret"},
+		{store.SecretFilter{Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token pr_a/ac_a/z_secret pr_a/whs_a/a_secret pr_a/pr_a/another"},
 		{store.SecretFilter{UserID: "else", Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token"},
 		{store.SecretFilter{Toolkit: "notes", NotUnder: []byte("\x01abcd")}, "pr_a/ca_a2/empty pr_a/ca_a2/z"},
 		{store.SecretFilter{Toolkit: "notes", ProjectID: "pr_b"}, ""},
@@ -109,6 +111,14 @@ func testSwapSecret(t *testing.T, s store.Store) {
 		}
 	}
 	same(t, []byte("new"), must(s.ConfigSecrets(ctx, w.a.project.ID, w.a.config.ID))(t)["z_secret"])
+	same(t, []byte("sealed for a"), must(s.KeepProjectSecret(ctx, "pr_a", "own", []byte("too late")))(t))
+	own := store.SecretKey{ProjectID: "pr_a", AccountID: "pr_a", Field: "own"}
+	for _, want := range []bool{true, false} {
+		if got := must(s.SwapSecret(ctx, own, []byte("sealed for a"), []byte("new")))(t); got != want {
+			t.Errorf("a project's secret: %v", got)
+		}
+	}
+	same(t, []byte("new"), must(s.ProjectSecret(ctx, "pr_a", "own"))(t))
 	// Of many that replace the same one, one does.
 	won := atOnce(t, 8, func(i int) (bool, error) {
 		return s.SwapSecret(ctx, key, []byte("new"), fmt.Appendf(nil, "by %d", i))

@@ -26,6 +26,11 @@ func (n *tenant) publish(ctx context.Context, t *testing.T, s store.Store, name 
 	if !must(s.AddEvent(ctx, n.told))(t) {
 		t.Fatal("the event was not kept")
 	}
+	if must(s.PlaceEvents(ctx, n.project.ID, 10))(t) != 1 {
+		t.Fatal("the event got no place")
+	}
+	n.told.Seq = 1
+	must(s.KeepProjectSecret(ctx, n.project.ID, "own", []byte("sealed for "+name)))(t)
 	ok(t, s.CreateWebhook(ctx, n.hook))
 	ok(t, s.PutWebhookSecret(ctx, n.project.ID, n.hook.ID, "secret", []byte("sealed "+name)))
 	if !must(s.AddDelivery(ctx, n.delivery))(t) {
