@@ -12,8 +12,9 @@ import (
 type AuthConfig struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
-	Scheme  string `json:"auth_scheme"` // "OAUTH2", "S2S_OAUTH2", "API_KEY"
-	Status  string `json:"status"`      // "ENABLED", "DISABLED"
+	Scheme  string `json:"auth_scheme"`         // "OAUTH2", "S2S_OAUTH2", "API_KEY"
+	Status  string `json:"status"`              // "ENABLED", "DISABLED"
+	Managed bool   `json:"is_composio_managed"` // the OAuth app is the server's own
 	Toolkit struct {
 		Slug string `json:"slug"`
 	} `json:"toolkit"`

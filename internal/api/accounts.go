@@ -257,7 +257,18 @@ type connectionIn struct {
 
 type stateIn struct {
 	AuthScheme domain.AuthScheme `json:"authScheme,omitempty"`
-	Val        object            `json:"val,omitempty"`
+	Val        object            `json:"val,omitempty" doc:"The credentials. With status EXPIRED and none: an account that was connected on another server, and that its user is to connect again"`
+}
+
+// ended says whether the state is told as that of an account whose grant is over.
+func (st *stateIn) ended() bool {
+	if st == nil || st.Val.empty() {
+		return false
+	}
+	var val struct {
+		Status string `json:"status"`
+	}
+	return json.Unmarshal(st.Val, &val) == nil && val.Status == string(domain.AccountExpired)
 }
 
 type createdAccount struct {
@@ -307,6 +318,14 @@ func (s *server) createAccount(ctx context.Context, in *createAccountIn) (create
 	}
 	if start.CallbackURL == "" {
 		start.CallbackURL = conn.RedirectURI
+	}
+	if conn.State.ended() {
+		start.Fields = values
+		a, err := s.Connect.Bring(ctx, start)
+		if err != nil {
+			return createdAccount{}, err
+		}
+		return s.createdWire(ctx, a, ""), nil
 	}
 	if len(values) == 0 || cfg.Scheme == domain.SchemeOAuth2 { // who consents does so at the provider
 		start.Fields = values

@@ -77,7 +77,8 @@ var rooms = []struct{ pkg, may string }{
 		" toolkit toolkits/* agent agent/* sandbox/*"},
 
 	// L5 speaks to a router through client, or starts one through app.
-	{"internal/cli", "internal/app client agent internal/domain internal/telemetry"},
+	{"internal/importer", "internal/domain client"},
+	{"internal/cli", "internal/app internal/importer client agent internal/domain internal/telemetry"},
 
 	{"internal/archtest", ""},
 
