@@ -10,13 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-run/sluice/bench/program"
 	"github.com/sluice-run/sluice/client"
 )
 
 // calls measures requests against one running router, side by side with the
 // same call sent straight to the sandbox.
 func calls(ctx context.Context, binary, home string, n int) error {
-	r, err := start(ctx, binary, home)
+	r, err := program.Start(ctx, binary, home)
 	if err != nil {
 		return err
 	}
@@ -37,33 +38,33 @@ func calls(ctx context.Context, binary, home string, n int) error {
 	}
 	arguments := map[string]any{"name": "CONFLUENCE_GET_PAGE_BY_ID", "arguments": map[string]any{"id": page}}
 	straight := &request{
-		method: http.MethodGet, url: r.sandboxURL + "/wiki/api/v2/pages/" + page + "?body-format=storage",
-		user: r.sandboxUser, pass: r.sandboxPW, want: `"id"`,
+		method: http.MethodGet, url: r.SandboxURL + "/wiki/api/v2/pages/" + page + "?body-format=storage",
+		user: r.SandboxUser, pass: r.SandboxToken, want: `"id"`,
 	}
 	rest, err := json.Marshal(map[string]any{"tool_slug": "CONFLUENCE_GET_PAGE_BY_ID", "arguments": map[string]any{"id": page}})
 	if err != nil {
 		return err
 	}
 	create := []byte(`{"user_id":"bench","toolkits":{"enable":["confluence"]}}`)
-	jsonHeader := map[string]string{"Content-Type": "application/json", "x-api-key": benchKey}
+	jsonHeader := map[string]string{"Content-Type": "application/json", "x-api-key": program.Key}
 	rows := []struct {
 		name string
 		q    *request
 		n    int
 	}{
 		{"page read, straight to the sandbox", straight, n},
-		{"a request to the router for nothing (/healthz)", &request{method: http.MethodGet, url: r.url + "/healthz", want: "ok"}, n},
+		{"a request to the router for nothing (/healthz)", &request{method: http.MethodGet, url: r.URL + "/healthz", want: "ok"}, n},
 		{"the page read through MCP tools/call (2026-07-28)", modern(session, "tools/call", "CONFLUENCE_GET_PAGE_BY_ID", arguments, "successful"), n},
-		{"the page read through REST execute in a session", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session/" + session.ID + "/execute", body: rest, header: jsonHeader, want: "log_id"}, n},
+		{"the page read through REST execute in a session", &request{method: http.MethodPost, url: r.URL + "/api/v3.1/tool_router/session/" + session.ID + "/execute", body: rest, header: jsonHeader, want: "log_id"}, n},
 		{"tools/list of 24 direct tools and the meta tools", modern(listed, "tools/list", "", map[string]any{}, "CONFLUENCE_CREATE_PAGE"), n},
-		{"session create", &request{method: http.MethodPost, url: r.url + "/api/v3.1/tool_router/session", body: create, header: jsonHeader, want: "session_id"}, n / 4},
+		{"session create", &request{method: http.MethodPost, url: r.URL + "/api/v3.1/tool_router/session", body: create, header: jsonHeader, want: "session_id"}, n / 4},
 	}
 	for _, row := range rows {
 		if err := measure(ctx, row.name, row.n, row.q); err != nil {
 			return err
 		}
 	}
-	return r.stop()
+	return r.Stop()
 }
 
 // listedTools are the tools of the tools/list row: a toolkit of middling size.

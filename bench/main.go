@@ -13,11 +13,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/sluice-run/sluice/bench/program"
 )
 
 func main() {
@@ -37,11 +38,9 @@ func run(ctx context.Context, short bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "sluice")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/sluice")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building: %w: %s", err, out)
+	binary, err := program.Build(ctx, dir)
+	if err != nil {
+		return err
 	}
 	n := 20_000
 	if short {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluice-run/sluice/bench/program"
 	"github.com/sluice-run/sluice/client"
 )
 
@@ -20,7 +21,7 @@ func starts(ctx context.Context, binary, dir string) error {
 		home := filepath.Join(dir, fmt.Sprint(i))
 		for _, into := range []*[]time.Duration{&first, &again} {
 			began := time.Now()
-			r, err := start(ctx, binary, home)
+			r, err := program.Start(ctx, binary, home)
 			if err != nil {
 				return err
 			}
@@ -32,7 +33,7 @@ func starts(ctx context.Context, binary, dir string) error {
 				return err
 			}
 			*into = append(*into, time.Since(began))
-			if err := r.stop(); err != nil {
+			if err := r.Stop(); err != nil {
 				return err
 			}
 		}
@@ -62,7 +63,7 @@ func idle(ctx context.Context, binary, dir string) error {
 		name  string
 		flags []string
 	}{{"the router", nil}, {"the router and the sandbox", []string{"--sandbox"}}} {
-		r, err := launch(ctx, binary, filepath.Join(dir, fmt.Sprint(len(with.flags))), with.flags...)
+		r, err := program.Launch(ctx, binary, filepath.Join(dir, fmt.Sprint(len(with.flags))), with.flags...)
 		if err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func idle(ctx context.Context, binary, dir string) error {
 		if err := rest(ctx); err != nil {
 			return err
 		}
-		resting, err := r.memory()
+		resting, err := r.Memory()
 		if err != nil {
 			return err
 		}
@@ -82,12 +83,12 @@ func idle(ctx context.Context, binary, dir string) error {
 				return err
 			}
 		}
-		after, err := r.memory()
+		after, err := r.Memory()
 		if err != nil {
 			return err
 		}
 		fmt.Printf("| %s, one session used | %v |\n| %s, 1,000 sessions opened and listed | %v |\n", with.name, resting, with.name, after)
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return err
 		}
 	}
@@ -95,7 +96,7 @@ func idle(ctx context.Context, binary, dir string) error {
 }
 
 // use opens a session and lists its tools.
-func use(ctx context.Context, r *router, hc *http.Client, user string) error {
+func use(ctx context.Context, r *program.Router, hc *http.Client, user string) error {
 	s, err := r.Create(ctx, user, client.SessionOptions{Toolkits: []string{"confluence"}})
 	if err != nil {
 		return err
