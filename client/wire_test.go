@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"encoding/json"
+	"net/url"
 	"slices"
 	"testing"
 
@@ -52,5 +54,30 @@ func TestSessionHistory(t *testing.T) {
 		if err != nil || v.Version != 1 || !v.Current || v.CreatedAt.IsZero() {
 			t.Errorf("%+v, %v", v, err)
 		}
+	}
+}
+
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Proxy(ctx, "confluence", client.Request{Endpoint: "/wiki/rest/api/space", Query: url.Values{"limit": {"1"}}})
+	if err != nil || r.Status != 200 || r.LogID == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var spaces struct {
+		Results []any `json:"results"`
+	}
+	if err := json.Unmarshal(r.Data, &spaces); err != nil || len(spaces.Results) != 1 {
+		t.Errorf("%s, %v", r.Data, err)
+	}
+	if r, err = s.Proxy(ctx, "confluence", client.Request{Method: "POST", Endpoint: "/wiki/rest/api/space", Body: map[string]string{}}); err != nil || r.Status != 400 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err = s.Proxy(ctx, "confluence", client.Request{Endpoint: "https://example.com/"}); err == nil {
+		t.Error("another site was taken")
 	}
 }

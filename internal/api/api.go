@@ -100,6 +100,7 @@ func New(opts Options) (http.Handler, error) {
 	s.toolkitRoutes()
 	s.toolRoutes()
 	s.scopeRoutes()
+	s.proxyRoutes()
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()

@@ -155,7 +155,25 @@ func (w *world) notes(rw http.ResponseWriter, r *http.Request) {
 	case "/me":
 		_, _ = io.WriteString(rw, `{"name":"Jane","email":"jane@acme.example"}`)
 	case "/notes/1":
+		rw.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(rw, `{"id":"1","title":"Home"}`)
+	case "/echo":
+		body, _ := io.ReadAll(r.Body)
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Set-Cookie", "upstream=1")
+		rw.Header().Set("X-Took", "1")
+		rw.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(rw).Encode(map[string]any{
+			"method": r.Method, "query": r.URL.RawQuery, "body": string(body), "type": r.Header.Get("Content-Type"), "note": r.Header.Get("X-Note"),
+		})
+	case "/picture":
+		rw.Header().Set("Content-Type", "image/png")
+		_, _ = rw.Write([]byte("\x89PNG\r\n"))
+	case "/text":
+		rw.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(rw, "[1]")
+	case "/away":
+		http.Redirect(rw, r, "https://elsewhere.example/echo", http.StatusFound)
 	case "/slow":
 		w.entered <- struct{}{}
 		select {

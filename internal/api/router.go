@@ -64,10 +64,8 @@ var unoffered = map[string]string{
 /migration/get-nanoid
 /org/{rest...}`,
 	http.MethodPost: `
-/tool_router/session/{id}/proxy_execute
 /tool_router/session/{id}/mounts/{mount}/{operation}
 /labs/tool_router/session
-/tools/execute/proxy
 /tools/execute/{slug}/input
 /webhook_endpoints
 /webhook_endpoints/{id}

@@ -22,6 +22,7 @@ type SessionBlocks struct {
 	ConnectedAccounts given[map[string]stringOrList] `json:"connected_accounts,omitempty" doc:"By toolkit: the accounts that calls may run on"`
 	ManageConnections given[manageIn]                `json:"manage_connections,omitempty"`
 	Workbench         given[workbenchIn]             `json:"workbench,omitempty" doc:"Kept and answered; the workbench itself is not offered yet"`
+	ProxyExecute      given[switchIn]                `json:"proxy_execute,omitempty" doc:"Whether requests of one's own wording may be sent; absent: unless tools are restricted"`
 	MultiAccount      given[multiAccountIn]          `json:"multi_account,omitempty"`
 	Preload           given[preloadIn]               `json:"preload,omitempty"`
 	Search            given[switchIn]                `json:"search,omitempty"`
@@ -288,6 +289,9 @@ func (b *SessionBlocks) applySwitches(cfg *domain.SessionConfig) error {
 	b.applyManage(cfg)
 	if err := b.applyWorkbench(cfg); err != nil {
 		return err
+	}
+	if b.ProxyExecute.Present {
+		cfg.ProxyExecute = pointer(b.ProxyExecute.Value.Enable)
 	}
 	if b.Preload.Present {
 		cfg.Preload = domain.PreloadConfig{}

@@ -49,6 +49,7 @@ type configOut struct {
 	Tools             map[string]toolRuleOut `json:"tools,omitempty"`
 	Tags              *selectionOut          `json:"tags,omitempty"`
 	Workbench         workbenchOut           `json:"workbench"`
+	ProxyExecute      *searchSwitchOut       `json:"proxy_execute,omitempty"`
 	MultiAccount      multiAccountOut        `json:"multi_account"`
 	Preload           preloadOut             `json:"preload"`
 	Search            searchSwitchOut        `json:"search"`
@@ -218,6 +219,9 @@ func configWire(userID string, cfg domain.SessionConfig, v3 bool) configOut {
 	}
 	if out.MultiAccount.Max == 0 {
 		out.MultiAccount.Max = defaultMaxAccounts
+	}
+	if on := cfg.ProxyExecute; on != nil {
+		out.ProxyExecute = &searchSwitchOut{Enable: *on}
 	}
 	if t := cfg.Toolkits; t != nil {
 		out.Toolkits = &selectionOut{Enabled: t.Enable, Disabled: t.Disable}

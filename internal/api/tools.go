@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-run/sluice/internal/catalog"
+	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/toolkit"
@@ -324,14 +325,14 @@ type executeToolIn struct {
 }
 
 type executeToolBody struct {
-	ConnectedAccountID   string `json:"connected_account_id,omitempty"`
-	UserID               string `json:"user_id,omitempty" doc:"Whose account to run on"`
-	EntityID             string `json:"entity_id,omitempty" doc:"Older name of user_id"`
-	Version              string `json:"version,omitempty"`
-	Arguments            object `json:"arguments,omitempty"`
-	Text                 string `json:"text,omitempty" doc:"Not offered yet"`
-	CustomAuthParams     object `json:"custom_auth_params,omitempty" doc:"Not offered yet"`
-	CustomConnectionData object `json:"custom_connection_data,omitempty" doc:"Not offered yet"`
+	ConnectedAccountID   string         `json:"connected_account_id,omitempty"`
+	UserID               string         `json:"user_id,omitempty" doc:"Whose account to run on"`
+	EntityID             string         `json:"entity_id,omitempty" doc:"Older name of user_id"`
+	Version              string         `json:"version,omitempty"`
+	Arguments            object         `json:"arguments,omitempty"`
+	Text                 string         `json:"text,omitempty" doc:"Not offered yet"`
+	CustomAuthParams     authGift       `json:"custom_auth_params,omitempty" doc:"Where and how to call, in place of an account"`
+	CustomConnectionData connectionGift `json:"custom_connection_data,omitempty" doc:"Credentials for this call alone, in place of an account's"`
 }
 
 // refuse names an option that would otherwise be silently missing.
@@ -339,12 +340,26 @@ func (b *executeToolBody) refuse() error {
 	switch {
 	case b.Text != "":
 		return notOfferedOption("text", "Give the tool's arguments instead.")
-	case !b.CustomAuthParams.empty():
-		return notOfferedOption("custom_auth_params", "Connect an account and name it, or its user.")
-	case !b.CustomConnectionData.empty():
-		return notOfferedOption("custom_connection_data", "Connect an account and name it, or its user.")
 	}
 	return nil
+}
+
+// given gives the credentials that come with the call; nil: an account's.
+func (b *executeToolBody) given() (*connect.Given, error) {
+	data, err := b.CustomConnectionData.given()
+	if err != nil {
+		return nil, err
+	}
+	params, err := b.CustomAuthParams.given()
+	switch {
+	case err != nil:
+		return nil, err
+	case data == nil:
+		return params, nil
+	case params != nil:
+		return nil, domain.Invalid("custom_auth_params", "custom_auth_params: give it or custom_connection_data, not both")
+	}
+	return data, nil
 }
 
 type executeToolOut struct {
@@ -371,6 +386,10 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 		Door: execute.DoorREST, RequestID: c.requestID, Origin: c.origin,
 	}
 	if err := b.refuse(); err != nil {
+		return executeToolOut{}, s.Execute.Refuse(ctx, req, err)
+	}
+	var err error
+	if req.Given, err = b.given(); err != nil {
 		return executeToolOut{}, s.Execute.Refuse(ctx, req, err)
 	}
 	a, err := s.Execute.Run(ctx, req)

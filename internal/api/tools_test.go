@@ -147,9 +147,12 @@ func TestExecuteTool(t *testing.T) {
 	}
 	w.want(404, "POST", path, `{"arguments":{"id":"1"},"user_id":"john","connected_account_id":"`+acc+`"}`)
 	for field, body := range map[string]string{
-		"text": `{"text":"read it","user_id":"jane"}`, "custom_auth_params": `{"custom_auth_params":{"base_url":"https://x.example"}}`,
-		"custom_connection_data": `{"custom_connection_data":{"authScheme":"API_KEY"}}`,
-		"id":                     `{"arguments":{},"user_id":"jane"}`, "title": `{"arguments":{"id":"1","title":2},"user_id":"jane"}`,
+		"text": `{"text":"read it","user_id":"jane"}`, "custom_auth_params": `{"arguments":{"id":"1"},"custom_auth_params":{"body":{"x":"y"}}}`,
+		"custom_auth_params.base_url": `{"arguments":{"id":"1"},"custom_auth_params":{"parameters":[{"name":"x","in":"header","value":1}]}}`,
+		"subdomain":                   `{"arguments":{"id":"1"},"custom_connection_data":{"authScheme":"API_KEY","val":{"generic_api_key":"x"}}}`,
+		"authScheme":                  `{"arguments":{"id":"1"},"custom_connection_data":{"authScheme":"SAML","val":{}}}`,
+		"toolkitSlug":                 `{"arguments":{"id":"1"},"custom_connection_data":{"authScheme":"API_KEY","toolkitSlug":"mail"}}`,
+		"id":                          `{"arguments":{},"user_id":"jane"}`, "title": `{"arguments":{"id":"1","title":2},"user_id":"jane"}`,
 	} {
 		if e := w.want(400, "POST", path, body); !strings.Contains(e.text("error.message"), field) {
 			t.Errorf("%s is not named: %s", field, e.Raw)
@@ -209,7 +212,7 @@ func TestRefusedOptionIsRecorded(t *testing.T) {
 	one := w.session(`{"user_id":"ann"}`)
 	for _, tt := range []struct{ door, path, body string }{
 		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","text":"the first note"}`},
-		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","custom_auth_params":{"x":"y"}}`},
+		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","custom_auth_params":{"body":{"x":"y"}}}`},
 		{"rest_session", one + "/execute", `{"tool_slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
 		{"rest_meta", one + "/execute_meta", `{"slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
 	} {

@@ -88,9 +88,7 @@ func TestPathsAndMethods(t *testing.T) {
 		t.Errorf("not offered: %s", e.Raw)
 	}
 	for _, p := range [][2]string{
-		{"POST", "/tools/execute/proxy"},
 		{"POST", "/tools/execute/X/input"},
-		{"POST", one + "/proxy_execute"},
 		{"GET", one + "/mounts/files/items"},
 		{"POST", "/mcp/servers/custom"},
 		{"GET", "/auth/session/info"},

@@ -65,6 +65,8 @@ var rows = []row{
 	{op: "executeInSession", about: "file", at: "{my.session}", body: `{"tool_slug":"PAPER_READ","arguments":{"file":{"name":"x","mimetype":"text/plain","s3key":"{file}"}}}`, shows: "content of {tag}", answers: failedCall, shared: true},
 	{op: "executeMetaInSession", at: "{session}", body: `{"slug":"COMPOSIO_MANAGE_CONNECTIONS","arguments":{"toolkits":["confluence"]}}`, shows: "{account}"},
 	{op: "executeMetaInSession", about: "account", at: "{my.session}", body: `{"slug":"COMPOSIO_MULTI_EXECUTE_TOOL","arguments":{"tools":[{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{},"account":"{account}"}]}}`, shows: "{email}", answers: failedCall},
+	{op: "proxyInSession", at: "{session}", body: `{"toolkit_slug":"confluence","endpoint":"/wiki/rest/api/user/current","method":"GET"}`, shows: "{email}"},
+	{op: "proxyInSession", about: "account", at: "{my.session}", body: `{"toolkit_slug":"confluence","account":"{account}","endpoint":"/wiki/rest/api/user/current","method":"GET"}`, shows: "{email}"},
 	{op: "linkInSession", at: "{session}", body: `{"toolkit":"confluence"}`, shows: `"link_token"`},
 	{op: "searchInSession", at: "{session}", body: `{"queries":[{"use_case":"find a confluence page"}]}`, shows: "CONFLUENCE_"},
 
@@ -130,6 +132,8 @@ var rows = []row{
 	{op: "executeTool", about: "account", at: "CONFLUENCE_GET_CURRENT_USER", body: `{"connected_account_id":"{account}","arguments":{}}`, shows: "{email}"},
 	{op: "executeTool", about: "account of another user", at: "CONFLUENCE_GET_CURRENT_USER", body: `{"user_id":"{my.user}","connected_account_id":"{account}","arguments":{}}`, shows: "{email}"},
 	{op: "executeTool", about: "file", at: "PAPER_READ", body: `{"user_id":"{user}","arguments":{"file":{"name":"x","mimetype":"text/plain","s3key":"{made}"}}}`, shows: "content of {tag}", answers: failedCall},
+
+	{op: "executeProxy", body: `{"connected_account_id":"{account}","endpoint":"/wiki/rest/api/user/current","method":"GET"}`, shows: "{email}"},
 
 	// Files.
 	{op: "requestFileUpload", body: `{"toolkit_slug":"paper","tool_slug":"PAPER_READ","filename":"more-{my.tag}.txt","mimetype":"text/plain","md5":""}`, shows: `"key"`},

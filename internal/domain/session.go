@@ -32,6 +32,7 @@ type SessionConfig struct {
 	ConnectedAccounts map[string][]string     `json:"connected_accounts,omitempty"` // toolkit → account ids
 	ManageConnections ManageConnectionsConfig `json:"manage_connections"`
 	Workbench         WorkbenchConfig         `json:"workbench"`
+	ProxyExecute      *bool                   `json:"proxy_execute,omitempty"` // nil: as the tools are restricted
 	MultiAccount      MultiAccountConfig      `json:"multi_account"`
 	Preload           PreloadConfig           `json:"preload"`
 	SearchOff         bool                    `json:"search_off,omitempty"`

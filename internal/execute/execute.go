@@ -117,6 +117,7 @@ const (
 	DoorREST        = "rest"
 	DoorRESTSession = "rest_session"
 	DoorRESTMeta    = "rest_meta"
+	DoorProxy       = "proxy"
 )
 
 // Request is one call.
@@ -129,6 +130,8 @@ type Request struct {
 	Version   string
 	Arguments json.RawMessage // empty = {}
 	Account   string          // account id, alias or word id; empty = choose
+	// Given are credentials that come with the call: it runs on no account.
+	Given     *connect.Given
 	Door      string
 	RequestID string
 	Origin    string // by which the caller reached us, for addresses in results; may be empty

@@ -69,24 +69,12 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaveUser, err := r.s.userSlots.enter(ctx, r.req.Principal.ProjectID+"\x00"+r.req.UserID)
-	if err != nil {
-		return nil, err
-	}
-	defer leaveUser()
-	leave, err := r.s.slots.enter(ctx, r.req.Principal.ProjectID)
+	leave, err := r.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	account, err := r.account(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	if err := policy.Scopes(t, account); err != nil {
-		return nil, err
-	}
-	call, err := r.s.opts.Connect.Prepare(ctx, t.Toolkit, account, &r.calls)
+	call, err := r.prepare(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +190,35 @@ func (r *run) validate(t *toolkit.Tool) (json.RawMessage, error) {
 	e := domain.Invalid(te.Field, "%s: %s", t.Slug, te.Message)
 	e.Fix = te.Fix
 	return nil, e
+}
+
+// prepare gives the call the credentials that it runs on.
+func (r *run) prepare(ctx context.Context, t *catalog.Tool) (*toolkit.Call, error) {
+	if r.req.Given != nil {
+		return r.s.opts.Connect.PrepareGiven(ctx, t.Toolkit, r.req.Given, &r.calls)
+	}
+	account, err := r.account(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := policy.Scopes(t, account); err != nil {
+		return nil, err
+	}
+	return r.s.opts.Connect.Prepare(ctx, t.Toolkit, account, &r.calls)
+}
+
+// enter takes a slot of the user and one of the project.
+func (r *run) enter(ctx context.Context) (leave func(), err error) {
+	leaveUser, err := r.s.userSlots.enter(ctx, r.req.Principal.ProjectID+"\x00"+r.req.UserID)
+	if err != nil {
+		return nil, err
+	}
+	leaveProject, err := r.s.slots.enter(ctx, r.req.Principal.ProjectID)
+	if err != nil {
+		leaveUser()
+		return nil, err
+	}
+	return func() { leaveProject(); leaveUser() }, nil
 }
 
 // account picks whose account the call runs on. It must be one on which the project lets the tool run.

@@ -72,11 +72,28 @@ func (s *Service) Upload(ctx context.Context, token string, size int64, r io.Rea
 // AllowDownload gives a token by which the file can be got, for an hour or until
 // it expires.
 func (s *Service) AllowDownload(ctx context.Context, f domain.File) (string, error) {
+	return s.seal(ctx, forDownload, grant{Project: f.ProjectID, Key: f.Key, Expires: s.Until(f).Unix()})
+}
+
+// Until is when a download that is allowed now can no longer be begun.
+func (s *Service) Until(f domain.File) time.Time {
 	until := s.opts.Now().Add(downloadTime)
 	if f.ExpiresAt.Before(until) {
 		until = f.ExpiresAt
 	}
-	return s.seal(ctx, forDownload, grant{Project: f.ProjectID, Key: f.Key, Expires: until.Unix()})
+	return until
+}
+
+// DownloadOf is Download for one project: another's file is CodeNotFound.
+func (s *Service) DownloadOf(ctx context.Context, projectID, token string) (*Content, error) {
+	g, err := s.open(ctx, forDownload, token)
+	if err == nil && g.Project != projectID {
+		err = gone("there is no such file in this project")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.Open(ctx, g.Project, g.Key)
 }
 
 // Download opens the file that token allows. One that allows none is

@@ -111,6 +111,34 @@ func (r *Rules) explain(hidden rule, t *catalog.Tool) string {
 	}
 }
 
+// ProxyExecute names requests that the caller words itself, in records and rules.
+const ProxyExecute = "COMPOSIO_PROXY_EXECUTE"
+
+// Proxy gives nil when the session may send requests of its own wording to the
+// toolkit's application. t stands for such a request, with the hints of its
+// method. A session that is restricted to some tools of the toolkit must allow it
+// in so many words: no tool's rules can bind such a request.
+func (r *Rules) Proxy(t *catalog.Tool) error {
+	if r == nil {
+		return nil
+	}
+	if !r.Toolkit(t.Toolkit.Slug) {
+		return r.Tool(t)
+	}
+	workbench := r.cfg.Workbench.ProxyExecution
+	switch {
+	case r.cfg.ProxyExecute != nil && !*r.cfg.ProxyExecute, workbench != nil && !*workbench:
+		return domain.Errorf(domain.CodeForbidden, "requests of one's own wording are switched off in this session").
+			WithFix("Use the tools of %s, or enable proxy_execute.enable in the session's configuration.", t.Toolkit.Slug)
+	case r.cfg.ProxyExecute != nil, workbench != nil:
+		return nil
+	case !r.Allows(t), len(r.cfg.Tools[t.Toolkit.Slug].Disable) > 0:
+		return domain.Errorf(domain.CodeForbidden, "this session is restricted to some tools of %s, which a request of one's own wording would get around", t.Toolkit.Slug).
+			WithFix("Use the tools, or allow such requests with proxy_execute.enable in the session's configuration.")
+	}
+	return nil
+}
+
 // The meta tools, by which an agent works in a session (contract §3.3).
 const (
 	SearchTools        = "COMPOSIO_SEARCH_TOOLS"

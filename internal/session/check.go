@@ -58,7 +58,7 @@ func cloneTags(t *domain.TagRule) *domain.TagRule {
 func (s *Service) check(ctx context.Context, projectID, userID string, cfg *domain.SessionConfig) error {
 	c := checker{s: s, project: projectID, user: userID, cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		c.toolkits, c.tools, c.tags, c.authConfigs, c.multiAccount, c.accounts, c.preload, c.manage,
+		c.toolkits, c.tools, c.tags, c.authConfigs, c.multiAccount, c.accounts, c.preload, c.manage, c.proxy,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -72,6 +72,14 @@ type checker struct {
 	s             *Service
 	project, user string
 	cfg           *domain.SessionConfig
+}
+
+// proxy refuses two words of which one forbids what the other allows.
+func (c *checker) proxy(context.Context) error {
+	if on, within := c.cfg.ProxyExecute, c.cfg.Workbench.ProxyExecution; on != nil && !*on && within != nil && *within {
+		return domain.Invalid("proxy_execute.enable", "proxy_execute.enable: it is off while workbench.enable_proxy_execution is on")
+	}
+	return nil
 }
 
 func (c *checker) toolkits(ctx context.Context) error {
