@@ -110,6 +110,8 @@ func New(opts Options) (http.Handler, error) {
 	s.streamRoutes(mux)
 	s.ownRoutes()
 	s.headlessRoutes()
+	s.mcpServerRoutes()
+	s.projectConfigRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

@@ -49,10 +49,6 @@ var unoffered = map[string]string{
 /tool_router/session/{id}/mounts/{mount}/items
 /webhook_endpoints
 /webhook_endpoints/{id}
-/mcp/{id}
-/mcp/app/{key}
-/mcp/servers
-/mcp/servers/{id}/instances
 /logs/tool_execution/{id}
 /auth/session/info
 /cli/{operation}
@@ -69,10 +65,6 @@ var unoffered = map[string]string{
 /tools/execute/{slug}/input
 /webhook_endpoints
 /webhook_endpoints/{id}
-/mcp/servers
-/mcp/servers/custom
-/mcp/servers/generate
-/mcp/servers/{id}/instances
 /logs/tool_execution
 /project/usage/{entity}
 /api_key_revocation
@@ -83,12 +75,9 @@ var unoffered = map[string]string{
 /org/{rest...}`,
 	http.MethodPatch: `
 /webhook_endpoints/{id}
-/mcp/{id}
 /org/{rest...}`,
 	http.MethodDelete: `
 /webhook_endpoints/{id}
-/mcp/{id}
-/mcp/servers/{id}/instances/{instance}
 /org/{rest...}`,
 }
 

@@ -187,7 +187,7 @@ func (a *App) setup(ctx context.Context) error {
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
-		Deleted: func(id string) { a.mcp.Forget(id) },
+		Deleted: func(id string) { a.mcp.Forget(id) }, Sealer: execute.NewSealer(a.vault),
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
 	triggers := trigger.New(trigger.Options{

@@ -24,14 +24,15 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
 	doors := map[string]http.Handler{
-		mcpserver.Path:   a.observed(mcpserver.Path, slog.LevelInfo, mcp),
-		ui.RouteLink:     a.observed(ui.RouteLink, slog.LevelInfo, pages),
-		ui.RouteCode:     a.observed(ui.RouteCode, slog.LevelInfo, pages),
-		ui.RouteCallback: a.observed(ui.RouteCallback, slog.LevelInfo, pages),
-		ui.RouteFinish:   a.observed(ui.RouteFinish, slog.LevelInfo, pages),
-		api.BlobPath:     a.observed(api.BlobPath, slog.LevelInfo, blobs),
-		"/healthz":       a.observed("/healthz", slog.LevelDebug, health),
-		"/readyz":        a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
+		mcpserver.Path:       a.observed(mcpserver.Path, slog.LevelInfo, mcp),
+		mcpserver.ServerPath: a.observed(mcpserver.ServerPath, slog.LevelInfo, mcp),
+		ui.RouteLink:         a.observed(ui.RouteLink, slog.LevelInfo, pages),
+		ui.RouteCode:         a.observed(ui.RouteCode, slog.LevelInfo, pages),
+		ui.RouteCallback:     a.observed(ui.RouteCallback, slog.LevelInfo, pages),
+		ui.RouteFinish:       a.observed(ui.RouteFinish, slog.LevelInfo, pages),
+		api.BlobPath:         a.observed(api.BlobPath, slog.LevelInfo, blobs),
+		"/healthz":           a.observed("/healthz", slog.LevelDebug, health),
+		"/readyz":            a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
 	}
 	if a.opts.Config.Metrics {
 		doors["/metrics"] = a.observed("/metrics", slog.LevelDebug, a.tel.Metrics.Handler())
@@ -42,6 +43,8 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 		switch {
 		case strings.HasPrefix(path, "/tool_router/"):
 			path = mcpserver.Path
+		case strings.HasPrefix(path, "/v3/mcp/"):
+			path = mcpserver.ServerPath
 		case ui.Serves(path) != "":
 			path = ui.Serves(path)
 		case strings.HasPrefix(path, "/files/"):

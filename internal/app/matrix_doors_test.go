@@ -19,6 +19,7 @@ import (
 // router has and that is not here fails.
 var doors = map[string]func(m *matrix, path string){
 	"/tool_router/{session}/mcp": nil, // TestIsolationMatrixMCP
+	"/v3/mcp/{server}":           (*matrix).serverDoor,
 	"/link/{token}":              (*matrix).linkDoor,
 	"/connect":                   (*matrix).codeDoor,
 	"/oauth/callback":            (*matrix).callbackDoor, // and TestOAuthBoundToBrowser

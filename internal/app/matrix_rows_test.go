@@ -70,6 +70,23 @@ var rows = []row{
 	{op: "linkInSession", at: "{session}", body: `{"toolkit":"confluence"}`, shows: `"link_token"`},
 	{op: "searchInSession", at: "{session}", body: `{"queries":[{"use_case":"find a confluence page"}]}`, shows: "CONFLUENCE_"},
 
+	// MCP servers: the project's.
+	{op: "createMCPServer", body: `{"name":"{my.new.name}","auth_config_ids":["{config}"]}`, shows: "{config}", answers: badRequest, shared: true},
+	{op: "createCustomMCPServer", body: `{"name":"{my.new.name}","auth_config_ids":["{config}"]}`, shows: "{config}", answers: badRequest, shared: true},
+	{op: "generateMCPURLs", body: `{"mcp_server_id":"{server}","user_ids":["{my.user}"]}`, shows: "{server}", shared: true},
+	{op: "generateMCPURLs", about: "account", body: `{"mcp_server_id":"{my.server}","connected_account_ids":["{account}"]}`, shows: "{account}"},
+	{op: "listMCPServers", query: "limit=1000", shows: "{server}"},
+	{op: "listMCPServersOfApp", at: "confluence", query: "auth_config_ids={config}", shows: "{server}", answers: emptyList},
+	{op: "getMCPServer", at: "{server}", shows: "{server}"},
+	{op: "updateMCPServer", at: "{server}", body: `{"managed_auth_via_composio":false}`, shows: "{server}"},
+	{op: "updateMCPServer", about: "auth config", at: "{my.server}", body: `{"auth_config_ids":["{config}"]}`, shows: "{server}", answers: badRequest, shared: true},
+	{op: "deleteMCPServer", at: "{new.server}", shows: `"deleted":true`},
+	{op: "listMCPInstances", at: "{server}", shows: "{server}"},
+	{op: "createMCPInstance", at: "{server}", body: `{"user_id":"{my.user}"}`, shows: "{server}", shared: true},
+	{op: "deleteMCPInstance", at: "{new.server}/{my.user}", shows: `"deleted_connected_accounts":0`, shared: true},
+	{op: "getProjectConfig", query: "for={my.tag}", shows: `"require_mcp_api_key":true`},
+	{op: "updateProjectConfig", query: "for={my.tag}", body: `{"require_mcp_api_key":true}`, shows: `"require_mcp_api_key":true`},
+
 	// Auth configs.
 	{op: "createAuthConfig", body: `{"toolkit":{"slug":"confluence"},"auth_config":{"name":"one more of {my.tag}"}}`, shows: `"auth_config"`},
 	{op: "listAuthConfigs", shows: "{config}"},

@@ -144,6 +144,8 @@ func (w *world) fill(n *identityOf) {
 		"link_token", "connected_account_id")
 	n.set("link", link[0])
 	n.set("pending", link[1])
+	n.things["server"] = w.addServer(n, fmt.Sprintf(`,"auth_config_ids":[%q]`, n.things["config"]))
+	n.shared = append(n.shared, n.things["server"])
 	w.addFiles(n, tag)
 	w.addEvents(n, tag)
 	n.set("trigger", w.addTrigger(n, "CONFLUENCE_PAGE_CREATED_TRIGGER"))
@@ -267,6 +269,8 @@ var makers = map[string]func(w *world, n *identityOf) string{
 		return w.addTrigger(n, slug)
 	},
 	"session": (*world).openSession,
+	"server":  func(w *world, n *identityOf) string { return w.addServer(n, `,"toolkits":["confluence"]`) },
+	"name":    func(*world, *identityOf) string { return domain.NewSecret("")[:20] },
 	"account": func(w *world, n *identityOf) string {
 		id := w.connectMore(n)
 		w.ask(n, http.StatusOK, http.MethodPatch, "/api/v3.1/connected_accounts/"+id+"/status", `{"enabled":false}`)
@@ -348,7 +352,7 @@ func (w *world) freshThing(row string, n *identityOf, kind string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fresh[at] = v
-	if kind == "config" {
+	if kind == "config" || kind == "server" {
 		n.shared = append(n.shared, v)
 	} else {
 		n.marks = append(n.marks, v)

@@ -12,6 +12,9 @@ type Session struct {
 	Version   int // raised by one with each change of Config
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Server is the MCP server that this is a use of; empty for a session that is
+	// kept.
+	Server string
 }
 
 // SessionVersion is one state that a session's configuration had, or has.

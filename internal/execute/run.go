@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ func (s *Service) begin(req Request) *run {
 		StartedAt: s.opts.Now().UTC(),
 	}
 	if req.Session != nil {
-		r.record.SessionID = req.Session.ID
+		r.record.SessionID = cmp.Or(req.Session.Server, req.Session.ID)
 	}
 	return r
 }

@@ -124,6 +124,6 @@ func (s *Service) watchedIDs() []string {
 	ids := slices.Collect(maps.Keys(s.watches))
 	return slices.DeleteFunc(ids, func(id string) bool {
 		_, ok := own[id]
-		return ok
+		return ok || !domain.HasPrefix(id, domain.PrefixAPIKey) // what stands for a key elsewhere ends elsewhere
 	})
 }

@@ -27,7 +27,8 @@ const fieldState = "state"
 func (s *Server) answer(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		if method != methodToolsList && method != methodToolsCall {
-			return next(ctx, method, req)
+			result, err := next(ctx, method, req)
+			return s.introduced(ctx, result, req), err
 		}
 		f, err := s.flightOf(ctx, req.GetExtra())
 		if err != nil {

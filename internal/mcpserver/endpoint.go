@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/telemetry"
 )
 
@@ -31,15 +32,33 @@ const bodyTimeout = 30 * time.Second
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		parts := strings.FieldsFunc(r.URL.Path, func(c rune) bool { return c == '/' })
+		if use, ok := serverUse(r, parts); ok {
+			s.serve(w, r, s.serverOpener(use))
+			return
+		}
 		if len(parts) != 3 || parts[0] != "tool_router" || parts[2] != "mcp" {
 			refuse(w, http.StatusNotFound, codeNoSession, "there is nothing here; a session's MCP endpoint is %s", Path)
 			return
 		}
-		s.serve(w, r, parts[1])
+		s.serve(w, r, s.sessionOpener(parts[1]))
 	})
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
+// opener gives the session of an address to who has the key; the key may be
+// empty.
+type opener func(ctx context.Context, key string) (*session.Handle, error)
+
+func (s *Server) sessionOpener(id string) opener {
+	return func(ctx context.Context, key string) (*session.Handle, error) {
+		principal, err := s.opts.Identity.Authenticate(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return s.opts.Sessions.Open(ctx, principal, id)
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, open opener) {
 	if !s.guard(w, r) {
 		return
 	}
@@ -49,21 +68,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 		return
 	}
 	ctx := r.Context()
-	principal, err := s.opts.Identity.Authenticate(ctx, keyOf(r))
+	key := keyOf(r)
+	handle, err := open(ctx, key)
 	if err != nil {
-		if r.ContentLength != 0 {
+		if domain.CodeOf(err) == domain.CodeUnauthenticated && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close") // net/http would wait for a stranger's body
 		}
-		refuseError(w, err)
-		return
-	}
-	handle, err := s.opts.Sessions.Open(ctx, principal, session)
-	if err != nil {
 		s.logInternal(ctx, "open session", err)
 		refuseError(w, err)
 		return
 	}
-	handle.Principal, handle.Origin = principal, s.opts.Origin(r)
+	handle.Origin = s.opts.Origin(r)
 	if s.isClosing() {
 		refuseError(w, errShutdown())
 		return
@@ -73,13 +88,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, session string) {
 	r.Header.Del("Authorization")
 
 	f := &flight{handle: handle, requestID: telemetry.RequestID(ctx)}
+	f.reopen = func(ctx context.Context) error { _, err := open(ctx, key); return err }
 	if f.requestID == "" {
 		f.requestID = domain.NewID(domain.PrefixRequest)
 		ctx = telemetry.WithRequestID(ctx, f.requestID)
 	}
 	w.Header().Set("X-Request-Id", f.requestID)
 	w.Header().Set("X-Request-Id", f.requestID)
-	ctx, stopWatch := s.opts.Identity.Watch(ctx, principal)
+	ctx, stopWatch := s.opts.Identity.Watch(ctx, handle.Principal)
 	defer stopWatch()
 	ctx, f.cancel = context.WithCancelCause(ctx)
 	defer f.cancel(nil)
@@ -327,7 +343,8 @@ func (s *Server) serveEvents(w *stream, r *http.Request, f *flight, next http.Ha
 	}
 	ctx := r.Context()
 	w.onBeat = func() {
-		if _, err := s.opts.Sessions.Open(ctx, f.handle.Principal, f.handle.ID); domain.CodeOf(err) == domain.CodeNotFound {
+		switch domain.CodeOf(f.reopen(ctx)) {
+		case domain.CodeNotFound, domain.CodeUnauthenticated:
 			f.cancel(errDeleted)
 		}
 	}

@@ -19,6 +19,7 @@ const flightHeader = "Sluice-Flight"
 // for whom, in which session, and where its answer goes.
 type flight struct {
 	handle    *session.Handle
+	reopen    func(context.Context) error // fails when the session is no longer to be had
 	requestID string
 	out       *stream
 	legacy    *legacySession // nil in the modern era

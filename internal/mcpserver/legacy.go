@@ -43,6 +43,7 @@ type legacyTable struct {
 type legacySession struct {
 	id        string
 	router    string
+	subjects  []string // with whose end it ends
 	principal domain.Principal
 	session   *mcp.ServerSession
 	transport *mcp.StreamableServerTransport
@@ -74,12 +75,12 @@ func (t *legacyTable) use(id, router string, p domain.Principal) (s *legacySessi
 }
 
 // open makes a session, awake until done is called.
-func (t *legacyTable) open(ctx context.Context, router string, p domain.Principal) (*legacySession, func(), error) {
+func (t *legacyTable) open(ctx context.Context, router string, p domain.Principal, subjects ...string) (*legacySession, func(), error) {
 	if err := t.reserve(p.KeyID); err != nil {
 		return nil, nil, err
 	}
 	s := &legacySession{
-		id: rand.Text(), router: router, principal: p, users: 1,
+		id: rand.Text(), router: router, subjects: append(subjects, router), principal: p, users: 1,
 		calls: map[int]context.CancelCauseFunc{},
 	}
 	s.transport = &mcp.StreamableServerTransport{SessionID: s.id}
@@ -213,8 +214,8 @@ func (t *legacyTable) end(s *legacySession, cause error) bool {
 	return true
 }
 
-func (t *legacyTable) closeOf(router string, cause error) {
-	t.closeWhere(func(s *legacySession) bool { return s.router == router }, cause)
+func (t *legacyTable) closeOf(subject string, cause error) {
+	t.closeWhere(func(s *legacySession) bool { return slices.Contains(s.subjects, subject) }, cause)
 }
 
 func (t *legacyTable) closeAll(cause error) {
@@ -293,7 +294,7 @@ func (s *Server) serveLegacy(w *stream, r *http.Request, f *flight, msg frame) {
 // openLegacy serves initialize, which opens a session. When the SDK refuses it,
 // the session is closed again.
 func (s *Server) openLegacy(w *stream, r *http.Request, f *flight) {
-	session, done, err := s.legacy.open(r.Context(), f.handle.ID, f.handle.Principal)
+	session, done, err := s.legacy.open(r.Context(), f.handle.ID, f.handle.Principal, subjects(f.handle)...)
 	if err != nil {
 		refuseError(w, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,8 +16,11 @@ import (
 	"github.com/sluice-run/sluice/internal/session"
 )
 
-// Path is where Handler serves.
-const Path = "/tool_router/{session}/mcp"
+// Handler serves sessions at Path, and MCP servers at ServerPath and below it.
+const (
+	Path       = "/tool_router/{session}/mcp"
+	ServerPath = "/v3/mcp/{server}"
+)
 
 // Options configures a Server. Sessions and Identity are required; a zero limit
 // means the default in brackets.
@@ -150,10 +154,16 @@ func (s *Server) Drain() {
 	s.endStreams(errClosing, func(*flight) bool { return true })
 }
 
-// Forget ends what is open for a router session that was deleted. Without it
-// open streams notice at their next keep-alive.
+// subjects are the ids with whose end a session ends: its own, its MCP server's,
+// and what stands for the key.
+func subjects(h *session.Handle) []string {
+	return []string{h.ID, h.Server, h.Principal.KeyID}
+}
+
+// Forget ends what is open for a router session, an MCP server or an instance of
+// one that was deleted. Without it open streams notice at their next keep-alive.
 func (s *Server) Forget(sessionID string) {
-	s.endStreams(errDeleted, func(f *flight) bool { return f.handle.ID == sessionID })
+	s.endStreams(errDeleted, func(f *flight) bool { return slices.Contains(subjects(f.handle), sessionID) })
 	s.legacy.closeOf(sessionID, errDeleted)
 }
 

@@ -15,19 +15,29 @@ import (
 	"github.com/sluice-run/sluice/internal/store"
 )
 
+// Store is what sessions need of the database.
+type Store interface {
+	store.Sessions
+	store.MCPServers
+	store.ProjectSettings
+}
+
 // Options configures a Service. Store, Catalog, Connect and Execute are required.
 type Options struct {
-	Store   store.Sessions
+	Store   Store
 	Catalog *catalog.Catalog
 	Connect *connect.Service
 	Execute *execute.Service
 	// LinkURL gives the address of a connect page from its token and the origin
 	// that the request came by (empty: none known).
 	LinkURL func(origin, token string) string
+	// Sealer seals what proves an address of an MCP server; without one no address
+	// works without an API key.
+	Sealer execute.Sealer
 	// WaitLimit bounds one wait for connections; 50 s when 0.
 	WaitLimit time.Duration
-	// Deleted, when set, hears of each session that was deleted here: what is
-	// open for it can end at once.
+	// Deleted, when set, hears of each session or MCP server that was deleted here:
+	// what is open for it can end at once.
 	Deleted func(sessionID string)
 	Now     func() time.Time // time.Now when nil
 }

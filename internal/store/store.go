@@ -49,6 +49,8 @@ type Queries interface {
 	Uses
 	Links
 	Sessions
+	MCPServers
+	ProjectSettings
 	Executions
 	Files
 	FileChunks

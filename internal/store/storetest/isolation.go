@@ -324,6 +324,10 @@ var excused = map[string]string{
 	"RecoveredTriggers":   "is for the sweep over all projects",
 	"LostPolls":           "is for the sweep over all projects",
 	"EndParked":           "is for the sweep over all projects",
+	"CreateMCPServer":     "writes under its own project id and refers to nothing else",
+	"MCPServerOfAny":      "is how an address's project becomes known",
+	"ProjectSettings":     "takes the project itself",
+	"PutProjectSettings":  "takes the project itself",
 	"CreateSession":       "writes under its own project id and refers to nothing else",
 	"RecordExecution":     "writes under its own project id and refers to nothing else",
 	"AddFile":             "writes under its own project id and refers to nothing else",
@@ -346,7 +350,7 @@ var excused = map[string]string{
 
 func testIsolation(t *testing.T, s store.Store) {
 	covered := map[string]bool{}
-	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
 		covered[a.method] = true
 	}
 	all := reflect.TypeFor[store.Queries]()
@@ -361,7 +365,7 @@ func testIsolation(t *testing.T, s store.Store) {
 
 func testIsolationInTx(t *testing.T, s store.Store) {
 	w := isolationWorld(t, s)
-	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
 		t.Run(a.method, func(t *testing.T) {
 			// One each: on some databases a failed statement ends its transaction.
 			err := s.InTx(t.Context(), func(tx store.Tx) error {
@@ -391,7 +395,7 @@ func isolationWorld(t *testing.T, s store.Store) isolated {
 
 func tryAll(ctx context.Context, t *testing.T, q store.Queries, w isolated) {
 	for _, project := range []string{w.b.project.ID, "pr_none", "", w.a.project.ID + " ", "%"} {
-		for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts) {
+		for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
 			t.Run(fmt.Sprintf("%s as %q", a.method, project), func(t *testing.T) {
 				verdict(t, a, a.try(ctx, q, project, w.a))
 			})

@@ -54,6 +54,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"link of one browser", testBindLink},
 		{"sessions", testSessions},
 		{"session compare and swap", testSessionRace},
+		{"MCP servers", testMCPServers},
+		{"MCP server instances", testMCPInstances},
+		{"project settings", testProjectSettings},
 		{"executions", testExecutions},
 		{"execution lists", testExecutionLists},
 		{"execution of odd text", testExecutionOddText},
@@ -134,6 +137,8 @@ type tenant struct {
 	delivery domain.Delivery
 	trigger  domain.TriggerInstance
 	poll     domain.TriggerPoll
+	server   domain.MCPServer
+	instance domain.MCPInstance
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -192,6 +197,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	}
 	n.publish(ctx, t, s, name)
 	n.watch(ctx, t, s, name)
+	n.serve(ctx, t, s, name)
 	return n
 }
 
@@ -304,7 +310,7 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	ok(t, err)
 	triggers, _, err := q.ListTriggers(ctx, id, store.TriggerFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
-	return fmt.Sprintln(triggers, must(q.Poll(ctx, id, n.poll.ID))(t), told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
+	return fmt.Sprintln(must(q.ListMCPServers(ctx, id))(t), must(q.MCPInstance(ctx, id, n.server.ID, n.instance.UserID))(t), triggers, must(q.Poll(ctx, id, n.poll.ID))(t), told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
 		must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
 		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))
