@@ -20,7 +20,7 @@ const (
 func (s *Service) RecoverLost(ctx context.Context) error {
 	for {
 		now := s.now()
-		lost, err := s.opts.Store.LostPolls(ctx, now, now.Add(-overdue), dutyBatch)
+		lost, err := s.opts.Store.LostPolls(ctx, now, now.Add(-s.opts.Overdue), dutyBatch)
 		if err != nil {
 			return err
 		}

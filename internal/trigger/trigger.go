@@ -62,6 +62,9 @@ type Options struct {
 	// Lease is when a poll that was begun is taken for that of a dead process
 	// [Timeout and 30 s].
 	Lease time.Duration
+	// Overdue is when a poll that nobody began is taken for one without a job [5 min]:
+	// its process may have died before it claimed it.
+	Overdue time.Duration
 	// MinInterval and MaxInterval bound the time between two polls, beyond what the
 	// type says [1 min, 1 h].
 	MinInterval, MaxInterval time.Duration
@@ -91,8 +94,6 @@ const (
 	maxBackoff    = time.Hour
 	// early is how much before its time a poll may begin: clocks differ.
 	early = 2 * time.Second
-	// overdue is when a poll that nobody began is taken for one without a job.
-	overdue = 5 * time.Minute
 	// failures that disable: of what waiting may mend, and of what it hardly will.
 	maxFailures, maxRefusals = 12, 5
 )
@@ -114,6 +115,7 @@ type Service struct {
 func New(o Options) *Service {
 	o.Timeout = min(cmp.Or(o.Timeout, time.Minute), maxTimeout)
 	o.Lease = cmp.Or(o.Lease, o.Timeout+30*time.Second)
+	o.Overdue = cmp.Or(o.Overdue, 5*time.Minute)
 	o.MinInterval = cmp.Or(o.MinInterval, time.Minute)
 	o.MaxInterval = max(cmp.Or(o.MaxInterval, time.Hour), o.MinInterval)
 	o.MaxInstances = cmp.Or(o.MaxInstances, 20_000)

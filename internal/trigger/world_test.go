@@ -123,7 +123,7 @@ func (w *world) replica() *Service {
 
 // openSite serves a Confluence with the world's time.
 func (w *world) openSite() {
-	w.site = confluence.New(confluence.Options{Site: "acme", Clock: w.now})
+	w.site = confluence.New(confluence.Options{Site: "acme", Clock: w.now, KeepChanges: true})
 	w.me = w.site.AddUser(confluence.User{Email: "tess@acme.example", DisplayName: "Tess", Admin: true})
 	inner := w.site.Handler()
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -17,6 +17,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,6 +32,40 @@ import (
 func URL(t testing.TB) string {
 	t.Helper()
 	s, err := server()
+	return s.database(t, err)
+}
+
+// Server is a PostgreSQL that one test has for itself.
+type Server struct {
+	// URL is the address of an empty database.
+	URL string
+
+	s *running
+}
+
+// Own starts a server for the test alone, which ends with it. What it has
+// acknowledged survives Restart.
+func Own(t testing.TB) *Server {
+	t.Helper()
+	s, err := start("synchronous_commit=on")
+	if err == nil {
+		t.Cleanup(func() { _ = s.alive.Close() }) // the keeper does the rest
+	}
+	return &Server{URL: s.database(t, err), s: s}
+}
+
+// Restart ends the server as a crash does, without a word to its clients, and
+// returns when it answers again.
+func (s *Server) Restart() error {
+	if _, err := io.WriteString(s.s.alive, "QUIT\n"); err != nil {
+		return err
+	}
+	return s.s.restarted()
+}
+
+// database makes an empty database; err is that of the server's start.
+func (s *running) database(t testing.TB, err error) string {
+	t.Helper()
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true" {
 		t.Skipf("PostgreSQL is not installed: %v", err)
 	}
@@ -50,12 +85,13 @@ func URL(t testing.TB) string {
 }
 
 // server is the one of this program.
-var server = sync.OnceValues(start)
+var server = sync.OnceValues(func() (*running, error) { return start() })
 
 type running struct {
 	dir   string
-	alive io.Closer // the keeper's input; kept, or it would be collected and closed
+	alive io.WriteCloser // the keeper's input; kept, or it would be collected and closed
 	made  atomic.Int64
+	again int // how often it was started again
 }
 
 func (s *running) url(database string) string {
@@ -87,18 +123,27 @@ func binary(name string) (string, error) {
 }
 
 // keeper runs the server until its own input ends, as it does when this program
-// ends in whatever way. Then it takes the folder away.
+// ends in whatever way. Then it takes the folder away. A line in the input is a
+// signal for the server, which is then started again; the file tells how often.
 const keeper = `
 dir=$1; shift
 "$@" </dev/null &
 pid=$!
-read -r _
+n=0
+while read -r signal; do
+	kill -"$signal" $pid
+	wait $pid
+	"$@" </dev/null &
+	pid=$!
+	n=$((n+1))
+	echo $n >"$dir/restarts"
+done
 kill -QUIT $pid
 wait $pid
 rm -rf "$dir"
 `
 
-func start() (_ *running, err error) {
+func start(settings ...string) (_ *running, err error) {
 	initdb, err := binary("initdb")
 	if err != nil {
 		return nil, err
@@ -134,9 +179,15 @@ func start() (_ *running, err error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := run("/bin/sh", "-c", keeper, "keeper", dir, postgres, "-D", data,
-		"-c", "listen_addresses=", "-c", "unix_socket_directories="+dir, "-c", "max_connections=300",
-		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off")
+	args := []string{
+		"-c", keeper, "keeper", dir, postgres, "-D", data,
+		"-c", "listen_addresses=", "-c", "unix_socket_directories=" + dir, "-c", "max_connections=300",
+		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off",
+	}
+	for _, s := range settings { // the last one counts
+		args = append(args, "-c", s)
+	}
+	cmd := run("/bin/sh", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	alive, err := cmd.StdinPipe()
 	if err != nil {
@@ -171,6 +222,25 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	}
 	as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return as, nil
+}
+
+// restarted returns when the server was started once more and answers.
+func (s *running) restarted() error {
+	s.again++
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(2 * time.Minute)
+	for {
+		n, err := os.ReadFile(filepath.Join(s.dir, "restarts"))
+		if err == nil && strings.TrimSpace(string(n)) == strconv.Itoa(s.again) {
+			return s.wait()
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return errors.New("the server was not started again")
+		}
+	}
 }
 
 // wait returns when the server answers.
