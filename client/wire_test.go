@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -79,5 +80,39 @@ func TestProxy(t *testing.T) {
 	}
 	if _, err = s.Proxy(ctx, "confluence", client.Request{Endpoint: "https://example.com/"}); err == nil {
 		t.Error("another site was taken")
+	}
+}
+
+func TestSessionFiles(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"reports/a.txt", "b.txt"} {
+		if err := s.WriteFile(ctx, path, "text/plain", []byte("content of "+path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var paths []string
+	for f, err := range s.Files(ctx, "reports") {
+		if err != nil || f.Size != 24 || f.Modified.IsZero() {
+			t.Errorf("%+v, %v", f, err)
+		}
+		paths = append(paths, f.Path)
+	}
+	if !slices.Equal(paths, []string{"reports/a.txt"}) {
+		t.Errorf("files %v", paths)
+	}
+	var b bytes.Buffer
+	if _, err := s.ReadFile(ctx, "b.txt", &b); err != nil || b.String() != "content of b.txt" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	if err := s.RemoveFile(ctx, "reports"); err != nil {
+		t.Error(err)
+	}
+	if err := s.RemoveFile(ctx, "reports"); err == nil {
+		t.Error("removed twice")
 	}
 }

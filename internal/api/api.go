@@ -101,6 +101,7 @@ func New(opts Options) (http.Handler, error) {
 	s.toolRoutes()
 	s.scopeRoutes()
 	s.proxyRoutes()
+	s.mountRoutes()
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()

@@ -46,7 +46,6 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 // by method. They answer 501, so that a caller can tell them from a wrong path.
 var unoffered = map[string]string{
 	http.MethodGet: `
-/tool_router/session/{id}/mounts/{mount}/items
 /webhook_endpoints
 /webhook_endpoints/{id}
 /logs/tool_execution/{id}
@@ -60,7 +59,6 @@ var unoffered = map[string]string{
 /migration/get-nanoid
 /org/{rest...}`,
 	http.MethodPost: `
-/tool_router/session/{id}/mounts/{mount}/{operation}
 /labs/tool_router/session
 /tools/execute/{slug}/input
 /webhook_endpoints

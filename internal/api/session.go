@@ -99,8 +99,13 @@ type deletedSession struct {
 }
 
 func (s *server) deleteSession(ctx context.Context, in *SessionPath) (deletedSession, error) {
-	if err := s.Sessions.Delete(ctx, callerOf(ctx).principal, in.SessionID); err != nil {
+	c := callerOf(ctx)
+	if err := s.Sessions.Delete(ctx, c.principal, in.SessionID); err != nil {
 		return deletedSession{}, err
+	}
+	if err := s.Files.EndSession(ctx, c.principal.ProjectID, in.SessionID); err != nil {
+		// Nobody reaches them any more, and they go by themselves.
+		s.Logger.WarnContext(ctx, "files of a deleted session stay until they expire", "session", in.SessionID, "error", err)
 	}
 	return deletedSession{SessionID: in.SessionID, Deleted: true}, nil
 }

@@ -197,6 +197,11 @@ func (w *world) addFiles(n *identityOf, tag string) {
 	if a := w.send(http.MethodPut, "/files/blob/"+n.things["upload"], content, "X-Api-Key", "", "Content-Type", "text/plain"); a.status != http.StatusOK {
 		w.t.Fatalf("uploading: %v", a)
 	}
+	mounted := w.ask(n, http.StatusCreated, http.MethodPost, sessions+"/"+n.things["session"]+"/mounts/files/upload_url",
+		fmt.Sprintf(`{"mount_relative_path":"of-%s.txt","mimetype":"text/plain"}`, tag), "upload_url")
+	if a := w.send(http.MethodPut, "/files/blob/"+blobToken(w.t, mounted[0]), content, "X-Api-Key", "", "Content-Type", "text/plain"); a.status != http.StatusOK {
+		w.t.Fatalf("uploading into the mount: %v", a)
+	}
 	out := w.ask(n, http.StatusOK, http.MethodPost, "/api/v3.1/tools/execute/PAPER_PRINT",
 		fmt.Sprintf(`{"user_id":%q,"arguments":{"name":"out-%s.txt","text":%q}}`, n.things["user"], tag, content),
 		"data.file.s3key", "data.file.s3url")

@@ -111,6 +111,8 @@ type Meta struct {
 	Toolkit, Tool string
 	// MD5, when set, is the checksum that the content must have, in hexadecimal.
 	MD5 string
+
+	session, mount, path string // see AllowMount
 }
 
 // Put keeps what r gives under a new key. It fails with CodeTooLarge when a file
@@ -141,6 +143,10 @@ func (s *Service) put(ctx context.Context, projectID, key string, m Meta, r io.R
 	f := domain.File{
 		ProjectID: projectID, Key: key, Name: m.Name, MIME: m.MIME, Toolkit: m.Toolkit, Tool: m.Tool,
 		Size: content.size, SHA256: content.sha256, MD5: content.md5, CreatedAt: now, ExpiresAt: now.Add(s.opts.TTL),
+		SessionID: m.session, Mount: m.mount, Path: m.path,
+	}
+	if f.SessionID != "" {
+		f.ExpiresAt = now.Add(mountTTL)
 	}
 	var kept domain.File
 	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
@@ -168,10 +174,13 @@ func (s *Service) add(ctx context.Context, tx store.Tx, f domain.File) (domain.F
 	case domain.CodeOf(err) != domain.CodeNotFound:
 		return domain.File{}, err
 	}
+	if err := s.clear(ctx, tx, f); err != nil {
+		return domain.File{}, err
+	}
 	fits, err := tx.AddFile(ctx, f, s.opts.Quota)
 	if err == nil && !fits {
 		err = domain.Errorf(domain.CodeTooLarge, "the project's files would have more than %d bytes together", s.opts.Quota).
-			WithFix("Files go by themselves %s after they were kept: try again later, or with a smaller file.", s.opts.TTL)
+			WithFix("Files go by themselves %s after they were kept, those of sessions %s: delete some, try again later, or with a smaller file.", s.opts.TTL, mountTTL)
 	}
 	return f, err
 }

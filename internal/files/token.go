@@ -36,6 +36,10 @@ type grant struct {
 	Tool    string `json:"o,omitempty"`
 	MD5     string `json:"d,omitempty"`
 	MaxSize int64  `json:"s,omitempty"`
+	// Where the file will lie in a session's mount.
+	Session string `json:"r,omitempty"`
+	Mount   string `json:"u,omitempty"`
+	Path    string `json:"h,omitempty"`
 }
 
 // AllowUpload gives the key that a file will have, and the token by which its
@@ -65,7 +69,7 @@ func (s *Service) Upload(ctx context.Context, token string, size int64, r io.Rea
 	if size > limit {
 		return domain.File{}, tooLarge(limit)
 	}
-	m := Meta{Name: g.Name, MIME: g.MIME, Toolkit: g.Toolkit, Tool: g.Tool, MD5: g.MD5}
+	m := Meta{Name: g.Name, MIME: g.MIME, Toolkit: g.Toolkit, Tool: g.Tool, MD5: g.MD5, session: g.Session, mount: g.Mount, path: g.Path}
 	return s.put(ctx, g.Project, g.Key, m, r, limit)
 }
 
