@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/internal/store/pgtest"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
+	toolkits "github.com/sluice-run/sluice/toolkits/confluence"
 )
 
 const (
@@ -298,6 +299,11 @@ func testModel(t *testing.T, where sqlstore.Options, seed uint64, steps int, sum
 	}
 	if off := m.events(domain.EventTriggerDisabled, ""); len(off) > 0 {
 		l.fail("disabled", "%s", off[0].Payload)
+	}
+	for _, kind := range toolkits.New().Triggers {
+		if l.unseen[kind.Slug] > 0 && len(kind.Blind) == 0 {
+			l.fail(kind.Slug, "it does not see %d changes, and does not say so", l.unseen[kind.Slug])
+		}
 	}
 	deaths := 0
 	for _, n := range m.deaths {

@@ -26,12 +26,12 @@ type town struct {
 	mkt    string // id of the space that is watched
 	eng    string // key of the space whose details are watched
 	// What single triggers watch; it is never deleted.
-	above, talk, liked, secret string // pages
-	post                       string // a blog post
-	pages, trashed, drafts     []string
-	posts, comments, fans      []string
-	props                      map[string]int // by path, their versions
-	at                         map[string]string
+	above, talk, liked, secret, shelf string // pages
+	post                              string // a blog post
+	pages, trashed, drafts            []string
+	posts, comments, fans             []string
+	props                             map[string]int // by path, their versions
+	at                                map[string]string
 }
 
 // settle makes what is to be watched.
@@ -43,7 +43,7 @@ func settle(t testing.TB, site *confluence.Sandbox, me confluence.User, seed uin
 			w.mkt = s.ID
 		}
 	}
-	for _, p := range []*string{&w.above, &w.talk, &w.liked, &w.secret} {
+	for _, p := range []*string{&w.above, &w.talk, &w.liked, &w.secret, &w.shelf} {
 		*p = w.page("")
 	}
 	w.pages = nil
@@ -195,7 +195,7 @@ func (w *town) act() {
 		},
 		func() { w.like(w.liked) },
 		func() { w.like(w.post) },
-		w.restrict, w.property, w.property, w.tasks,
+		w.restrict, w.property, w.property, func() { w.tasks() },
 		func() {
 			w.serial++
 			w.do("PUT", v1+"/space/"+w.eng, fmt.Sprintf(`{"name":"Engineering %d"}`, w.serial))
@@ -320,8 +320,8 @@ func (w *town) property() {
 	}
 }
 
-func (w *town) tasks() {
+func (w *town) tasks() string {
 	w.serial++
 	body := `<ac:task-list><ac:task><ac:task-id>1</ac:task-id><ac:task-status>incomplete</ac:task-status><ac:task-body>Do it</ac:task-body></ac:task></ac:task-list>`
-	w.do("POST", v2+"/pages", fmt.Sprintf(`{"spaceId":%q,"status":"current","title":"New %d","body":{"representation":"storage","value":%q}}`, w.mkt, w.serial, body))
+	return idIn(w.do("POST", v2+"/pages", fmt.Sprintf(`{"spaceId":%q,"status":"current","title":"New %d","body":{"representation":"storage","value":%q}}`, w.mkt, w.serial, body)))
 }

@@ -29,7 +29,8 @@ func (cfg pageCreatedConfig) keep(p *page) bool {
 
 // unseen are what no trigger on content can see.
 const (
-	blindGone   = "What is created and deleted again between two polls is not seen."
+	blindGone   = "What is created and deleted again between two polls is not seen, nor when it is restored later."
+	blindMoved  = "What is moved in from another space within minutes of being created there may count as new."
 	blindHidden = "What the account may not see at that time is not reported later, when it may."
 )
 
@@ -39,7 +40,7 @@ var pageCreated = toolkit.Poll("CONFLUENCE_PAGE_CREATED_TRIGGER", "New Page Crea
 	toolkit.TriggerAbout{
 		Scopes:   toolkit.AllOf(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords: []string{"new document", "new article", "somebody writes", "published"},
-		Blind:    []string{blindGone, blindHidden},
+		Blind:    []string{blindGone, blindMoved, blindHidden},
 		Endpoints: []string{
 			"GET /wiki/api/v2/pages", "GET /wiki/api/v2/pages/{page-id}/versions/{version-number}", "GET /wiki/api/v2/spaces", "GET /wiki/api/v2/spaces/{id}",
 			"GET /wiki/api/v2/pages/{id}",

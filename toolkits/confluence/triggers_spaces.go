@@ -25,7 +25,7 @@ var spaceContentAdded = toolkit.Poll("CONFLUENCE_SPACE_CONTENT_ADDED_TRIGGER", "
 	toolkit.TriggerAbout{
 		Scopes:   toolkit.AllOf(scopeReadPage).Sometimes(scopeReadSpace),
 		Keywords: []string{"new in space", "new content", "added to the wiki", "document", "news"},
-		Blind:    []string{blindGone, blindHidden, blindBackdated},
+		Blind:    []string{blindGone, blindMoved, blindHidden, blindBackdated},
 		Endpoints: []string{
 			"GET /wiki/api/v2/pages", "GET /wiki/api/v2/blogposts", "GET /wiki/api/v2/pages/{page-id}/versions/{version-number}",
 			"GET /wiki/api/v2/blogposts/{blogpost-id}/versions/{version-number}", "GET /wiki/api/v2/pages/{id}", "GET /wiki/api/v2/blogposts/{id}",
