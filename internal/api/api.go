@@ -113,6 +113,7 @@ func New(opts Options) (http.Handler, error) {
 	s.headlessRoutes()
 	s.mcpServerRoutes()
 	s.projectConfigRoutes()
+	s.projectRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

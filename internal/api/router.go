@@ -49,15 +49,11 @@ var unoffered = map[string]string{
 /webhook_endpoints
 /webhook_endpoints/{id}
 /logs/tool_execution/{id}
-/auth/session/info
-/cli/{operation}
 /cli/realtime/credentials
 /internal/action_execution/fields
 /internal/action_execution/log/{id}
 /internal/trigger/log/{id}
-/internal/sdk/realtime/credentials
-/migration/get-nanoid
-/org/{rest...}`,
+/internal/sdk/realtime/credentials`,
 	http.MethodPost: `
 /labs/tool_router/session
 /tools/execute/{slug}/input
@@ -65,18 +61,15 @@ var unoffered = map[string]string{
 /webhook_endpoints/{id}
 /logs/tool_execution
 /project/usage/{entity}
-/api_key_revocation
-/cli/{rest...}
+/cli/realtime/auth
 /internal/action_execution/logs
 /internal/trigger/logs
 /internal/sdk/realtime/auth
-/org/{rest...}`,
+/org/usage/{entity}`,
 	http.MethodPatch: `
-/webhook_endpoints/{id}
-/org/{rest...}`,
+/webhook_endpoints/{id}`,
 	http.MethodDelete: `
-/webhook_endpoints/{id}
-/org/{rest...}`,
+/webhook_endpoints/{id}`,
 }
 
 func notOffered(mux *http.ServeMux) {

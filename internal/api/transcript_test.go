@@ -67,9 +67,10 @@ func newNames(w *world) *names {
 }
 
 var (
-	ids   = regexp.MustCompile(`\b(trs|ca|ac|lt|log|req)_[0-9a-z]{20,}`)
+	ids   = regexp.MustCompile(`\b(trs|ca|ac|lt|log|req|pr|key)_[0-9a-z]{20,}`)
 	times = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 	uuids = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+	hints = regexp.MustCompile(`"key": "…[^"]+"`)
 	words = regexp.MustCompile(`"word_id": "[^"]+"`)
 )
 
@@ -89,6 +90,7 @@ func (n *names) stable(a answer) []byte {
 	})
 	text = times.ReplaceAllString(text, "TIME")
 	text = uuids.ReplaceAllString(text, "UUID")
+	text = hints.ReplaceAllString(text, `"key": "…LAST"`)
 	text = words.ReplaceAllString(text, `"word_id": "WORDS"`)
 	return []byte(strings.TrimRight(text, "\n") + "\n")
 }

@@ -90,8 +90,6 @@ func TestPathsAndMethods(t *testing.T) {
 	for _, p := range [][2]string{
 		{"POST", "/tools/execute/X/input"},
 		{"POST", "/internal/trigger/logs"},
-		{"POST", "/mcp/servers/custom"},
-		{"GET", "/auth/session/info"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)
 	}

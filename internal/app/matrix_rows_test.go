@@ -27,6 +27,8 @@ type row struct {
 	shared bool
 	// once says why the owners themselves do not try the row here.
 	once string
+	// open says why the row needs no credential at all.
+	open string
 	// public says why there is nothing of anybody's in the answer.
 	public string
 }
@@ -41,6 +43,8 @@ const (
 	failedCall                  // a tool call that fails
 	badRequest                  // 400: the session that is to be made names it
 )
+
+const operators = "it is the operator's, not a key's"
 
 const catalogue = "the catalogue is the same for everybody"
 
@@ -90,6 +94,24 @@ var rows = []row{
 	{op: "deleteMCPInstance", at: "{new.server}/{my.user}", shows: `"deleted_connected_accounts":0`, shared: true},
 	{op: "getProjectConfig", query: "for={my.tag}", shows: `"require_mcp_api_key":true`},
 	{op: "updateProjectConfig", query: "for={my.tag}", body: `{"require_mcp_api_key":true}`, shows: `"require_mcp_api_key":true`},
+
+	// The project, its keys, and the organisation that there is not.
+	{op: "getSessionInfo", query: "for={my.tag}", shows: "{project}"},
+	{op: "listProjects", query: "for={my.tag}", shows: "{project}"},
+	{op: "listOwnedProjects", query: "for={my.tag}", shows: "{project}"},
+	{op: "getProject", at: "{project}", shows: "{project}"},
+	{op: "createProject", body: `{"name":"{my.new.name}"}`, once: operators},
+	{op: "deleteProject", at: "{project}", once: operators},
+	{op: "regenerateProjectKey", at: "{project}", once: operators},
+	{op: "listOrganisations", query: "for={my.tag}", shows: "org_self_hosted"},
+	{op: "revokeAPIKeys", body: `{"api_keys":["{my.new.name}"]}`, shows: `"received":true`, open: "who knows a key may end it"},
+	{op: "getNanoID", query: "uuid={config_uuid}&type=AUTH_CONFIG", shows: "{config}"},
+	{op: "listConsumerToolkits", query: "user_id={my.user}", shows: "confluence"},
+	{op: "resolveConsumerProject", once: "there are none"},
+	{op: "createClaim", once: "there are none"},
+	{op: "createCLISession", open: "it is refused to everybody", once: "it is refused to everybody"},
+	{op: "getCLISession", open: "it is refused to everybody", once: "it is refused to everybody"},
+	{op: "reportCLIFailure", query: "for={my.tag}", body: `{}`, shows: `"tracked":false`},
 
 	// Auth configs.
 	{op: "createAuthConfig", body: `{"toolkit":{"slug":"confluence"},"auth_config":{"name":"one more of {my.tag}"}}`, shows: `"auth_config"`},

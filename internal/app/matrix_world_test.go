@@ -144,6 +144,8 @@ func (w *world) fill(n *identityOf) {
 		"link_token", "connected_account_id")
 	n.set("link", link[0])
 	n.set("pending", link[1])
+	n.things["project"], n.things["config_uuid"] = n.project, domain.TwinID("auth_config", n.things["config"])
+	n.shared = append(n.shared, n.project)
 	n.things["server"] = w.addServer(n, fmt.Sprintf(`,"auth_config_ids":[%q]`, n.things["config"]))
 	n.shared = append(n.shared, n.things["server"])
 	w.addFiles(n, tag)
