@@ -102,6 +102,7 @@ func New(opts Options) (http.Handler, error) {
 	s.scopeRoutes()
 	s.proxyRoutes()
 	s.mountRoutes()
+	s.labsRoutes()
 	s.authConfigRoutes()
 	s.accountRoutes()
 	s.fileRoutes()

@@ -55,7 +55,6 @@ var unoffered = map[string]string{
 /internal/trigger/log/{id}
 /internal/sdk/realtime/credentials`,
 	http.MethodPost: `
-/labs/tool_router/session
 /tools/execute/{slug}/input
 /webhook_endpoints
 /webhook_endpoints/{id}

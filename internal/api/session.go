@@ -56,10 +56,15 @@ func (s *server) createSession(ctx context.Context, in *createSessionIn) (sessio
 	if err := in.Body.apply(&cfg); err != nil {
 		return sessionOut{}, err
 	}
+	own, err := s.own(ctx, &in.Body.Experimental.Value)
+	if err != nil {
+		return sessionOut{}, err
+	}
 	h, err := s.Sessions.Create(ctx, c.principal, in.Body.UserID, cfg)
 	if err != nil {
 		return sessionOut{}, err
 	}
+	h.Own = own
 	return s.describe(h, c, true)
 }
 
@@ -85,6 +90,10 @@ func (s *server) updateSession(ctx context.Context, in *updateSessionIn) (sessio
 	edit := func(*domain.SessionConfig) error { return nil }
 	if in.Body != nil {
 		expected, edit = in.Body.Expected, in.Body.apply
+		if x := in.Body.Experimental.Value; len(x.CustomTools)+len(x.CustomToolkits) > 0 {
+			return sessionOut{}, domain.Invalid("experimental.custom_tools", "experimental.custom_tools: a session keeps no custom tools, so there are none to change").
+				WithFix("Send them with attach, search and execute.")
+		}
 	}
 	h, err := s.Sessions.Update(ctx, c.principal, in.SessionID, expected, edit)
 	if err != nil {
@@ -152,14 +161,17 @@ type attachSessionIn struct {
 }
 
 func (s *server) attachSession(ctx context.Context, in *attachSessionIn) (sessionOut, error) {
+	h, err := s.open(ctx, in.SessionID)
+	if err != nil {
+		return sessionOut{}, err
+	}
 	if in.Body != nil {
 		if err := in.Body.Experimental.refuse(); err != nil {
 			return sessionOut{}, err
 		}
-	}
-	h, err := s.open(ctx, in.SessionID)
-	if err != nil {
-		return sessionOut{}, err
+		if h.Own, err = s.own(ctx, &in.Body.Experimental); err != nil {
+			return sessionOut{}, err
+		}
 	}
 	return s.describe(h, callerOf(ctx), true)
 }

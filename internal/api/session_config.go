@@ -94,10 +94,10 @@ type executeSwitchIn struct {
 }
 
 type experimentalIn struct {
-	CustomToolkits   []object       `json:"custom_toolkits,omitempty"`
-	CustomTools      []object       `json:"custom_tools,omitempty"`
-	Permissions      *permissionsIn `json:"permissions,omitempty"`
-	LinkURLOverwrite string         `json:"link_url_overwrite,omitempty"`
+	CustomToolkits   []customToolkitIn `json:"custom_toolkits,omitempty" maxItems:"50" nullable:"true" doc:"The application's own tools; kept nowhere, so sent along with each request"`
+	CustomTools      []customToolIn    `json:"custom_tools,omitempty" maxItems:"200" nullable:"true"`
+	Permissions      *permissionsIn    `json:"permissions,omitempty"`
+	LinkURLOverwrite string            `json:"link_url_overwrite,omitempty"`
 }
 
 type permissionsIn struct {
@@ -389,10 +389,6 @@ func (b *SessionBlocks) refuseExperimental(*domain.SessionConfig) error {
 
 func (in experimentalIn) refuse() error {
 	switch {
-	case len(in.CustomToolkits) > 0:
-		return notOfferedOption("experimental.custom_toolkits", "Leave it out; offer the tools from an MCP server of your own for now.")
-	case len(in.CustomTools) > 0:
-		return notOfferedOption("experimental.custom_tools", "Leave it out; offer the tools from an MCP server of your own for now.")
 	case in.Permissions != nil && (len(in.Permissions.Overrides) > 0 || !slices.Contains([]string{"", "allow_all"}, in.Permissions.Default)):
 		return notOfferedOption("experimental.permissions", "Restrict the session with toolkits, tools or tags instead.")
 	case in.LinkURLOverwrite != "":

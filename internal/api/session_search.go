@@ -98,6 +98,9 @@ func (s *server) sessionSearch(ctx context.Context, in *sessionSearchIn) (search
 	if err != nil {
 		return searchOut{}, err
 	}
+	if h.Own, err = s.own(ctx, &in.Body.Experimental); err != nil {
+		return searchOut{}, err
+	}
 	queries := make([]session.Query, 0, len(in.Body.Queries))
 	for _, q := range in.Body.Queries {
 		queries = append(queries, session.Query{UseCase: q.UseCase, KnownFields: q.KnownFields})

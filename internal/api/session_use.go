@@ -213,7 +213,10 @@ func (s *server) sessionCall(ctx context.Context, id string, asked *experimental
 		return sessionAnswer{}, err
 	}
 	call.RequestID = callerOf(ctx).requestID
-	if err := asked.refuse(); err != nil {
+	if err = asked.refuse(); err == nil {
+		h.Own, err = s.own(ctx, asked)
+	}
+	if err != nil {
 		return sessionAnswer{}, s.Execute.Refuse(ctx, execute.Request{
 			Principal: h.Principal, Session: &h.Session, Rules: h.Rules, Tool: call.Tool, Arguments: call.Arguments,
 			Account: call.Account, Door: call.Door, RequestID: call.RequestID,

@@ -35,9 +35,9 @@ type warningOut struct {
 }
 
 type experimentalOut struct {
-	AssistivePrompt string   `json:"assistive_prompt"`
-	CustomToolkits  []object `json:"custom_toolkits"`
-	CustomTools     []object `json:"custom_tools"`
+	AssistivePrompt string             `json:"assistive_prompt"`
+	CustomToolkits  []customToolkitOut `json:"custom_toolkits"`
+	CustomTools     []customToolOut    `json:"custom_tools"`
 }
 
 type configOut struct {
@@ -166,7 +166,8 @@ func (s *server) describe(h *session.Handle, c caller, created bool) (sessionOut
 	if !created {
 		return out, nil
 	}
-	out.Experimental = &experimentalOut{AssistivePrompt: assistivePrompt(out.ToolRouterTools), CustomToolkits: []object{}, CustomTools: []object{}}
+	out.Experimental = &experimentalOut{AssistivePrompt: assistivePrompt(out.ToolRouterTools)}
+	out.Experimental.tell(h.Own)
 	out.Warnings = &[]warningOut{}
 	set, err := s.Sessions.Tools(h)
 	if err != nil {

@@ -213,8 +213,8 @@ func TestRefusedOptionIsRecorded(t *testing.T) {
 	for _, tt := range []struct{ door, path, body string }{
 		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","text":"the first note"}`},
 		{"rest", "/api/v3.1/tools/execute/NOTES_GET", `{"user_id":"ann","custom_auth_params":{"body":{"x":"y"}}}`},
-		{"rest_session", one + "/execute", `{"tool_slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
-		{"rest_meta", one + "/execute_meta", `{"slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"X"}]}}`},
+		{"rest_session", one + "/execute", `{"tool_slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"LOCAL_X","name":"X","description":"X","input_schema":{}}]}}`},
+		{"rest_meta", one + "/execute_meta", `{"slug":"NOTES_GET","experimental":{"custom_tools":[{"slug":"LOCAL_X","name":"X","description":"X","input_schema":{}}]}}`},
 	} {
 		e := w.want(400, "POST", tt.path, tt.body)
 		list, _, err := w.db.ListExecutions(t.Context(), w.project.ID, store.ExecutionFilter{}, store.Page{Limit: 1})

@@ -54,6 +54,8 @@ var rows = []row{
 	// Sessions.
 	{op: "createSession", body: `{"user_id":"{my.user}"}`, shows: `"user_id":"{my.user}"`},
 	{op: "createSession", about: "pinned account", body: `{"user_id":"{my.user}","connected_accounts":{"confluence":["{account}"]}}`, shows: "{account}", answers: badRequest},
+	{op: "createLabsSession", body: `{"user_id":"{my.user}"}`, shows: `"session_id"`},
+	{op: "createLabsSession", about: "auth config", body: `{"user_id":"{user}","config":{"toolkits":[{"toolkit":"confluence","auth_config_id":"{config}"}]}}`, shows: `"session_id"`, answers: badRequest},
 	{op: "createSession", about: "auth config", body: `{"user_id":"{user}","auth_configs":{"confluence":"{config}"}}`, shows: "{config}", answers: badRequest},
 	{op: "getSession", at: "{session}", shows: "{session}"},
 	{op: "updateSession", at: "{new.session}", body: `{"tags":{"disable":["destructiveHint"]}}`, shows: "{new.session}"},

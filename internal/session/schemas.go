@@ -98,6 +98,9 @@ func (s *Service) allowed(ctx context.Context, h *Handle, slug string) (*catalog
 	if meta := s.metas.tool(strings.ToUpper(slug), h.Config.MultiAccount.Enable); meta != nil && h.Rules.Meta(meta.Slug) == nil {
 		return meta, nil
 	}
+	if own := h.Own.tool(ctx, slug); own != nil {
+		return own, nil
+	}
 	t, err := s.opts.Catalog.Tool(ctx, h.ProjectID, slug, "")
 	switch {
 	case domain.CodeOf(err) == domain.CodeNotFound:

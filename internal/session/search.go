@@ -118,7 +118,8 @@ func (s *Service) searchOne(ctx context.Context, h *Handle, q Query) FoundResult
 		r.Error = "The use case is empty: say in a sentence what is to be done."
 		return r
 	}
-	hits := s.opts.Catalog.Search(ctx, h.ProjectID, q.UseCase, searchDepth, h.allows)
+	from, allows := s.catalogue(h)
+	hits := from.Search(ctx, h.ProjectID, q.UseCase, searchDepth, allows)
 	if len(hits) == 0 {
 		r.Error = "No tool of this session fits this use case. Say it in other words, name the application, or tell the user that it cannot be done here."
 		return r

@@ -67,6 +67,7 @@ type Handle struct {
 	Principal domain.Principal
 	Rules     *policy.Rules
 	Origin    string // of the current request, for links; may be empty
+	Own       *Own   // the application's own tools that the request brought; may be nil
 }
 
 // allows says whether the session may use the tool. The toolkit is asked first:
