@@ -147,6 +147,11 @@ type Input struct {
 	// adds, and is valid whenever the iteration has ended, however it ended. It
 	// belongs to the run until then.
 	History *History
+	// Keep, when set, is given the conversation whenever it has grown: before the
+	// tools of an answer run, after them, and at the end. Of a run that a crash
+	// ended, what it got last is, after [Repair], where to go on: a call that was
+	// about to run is answered as interrupted. Its error ends the run.
+	Keep func(History) error
 }
 
 // Run works on one user turn. The events end with [Done], or with one error.
@@ -163,7 +168,7 @@ func (a *Agent[Out]) Run(ctx context.Context, in Input) iter.Seq2[Event, error] 
 		}
 		r := &run{
 			model: a.model, opts: a.opts, output: a.output,
-			yield: yield, cancel: cancel, seen: map[string]*sameCall{}, ids: map[string]bool{},
+			yield: yield, cancel: cancel, keep: in.Keep, seen: map[string]*sameCall{}, ids: map[string]bool{},
 		}
 		if in.History != nil {
 			r.history = Repair(*in.History)

@@ -16,6 +16,7 @@ type run struct {
 	yield  func(Event, error) bool
 	cancel context.CancelCauseFunc
 	left   bool // the caller left the loop: nothing may be yielded any more
+	keep   func(History) error
 
 	history History
 	usage   Usage
@@ -49,6 +50,9 @@ func (r *run) loop(ctx context.Context, prompt string) (Done, error) {
 		}
 	}
 	for {
+		if err := r.kept(); err != nil {
+			return Done{}, err
+		}
 		tools, err := r.gather(ctx)
 		if err != nil {
 			return Done{}, err
@@ -59,6 +63,9 @@ func (r *run) loop(ctx context.Context, prompt string) (Done, error) {
 		}
 		r.history = append(r.history, Message{Role: RoleAssistant, Parts: resp.Parts})
 		calls := r.history[len(r.history)-1].Calls()
+		if err := r.kept(); err != nil {
+			return Done{}, err
+		}
 		if err := r.checkTokens(); err != nil {
 			return Done{}, err
 		}
@@ -90,6 +97,17 @@ func (r *run) loop(ctx context.Context, prompt string) (Done, error) {
 			return Done{Text: textOf(resp.Parts), Output: value, Finish: resp.Finish, Usage: r.usage}, nil
 		}
 	}
+}
+
+// kept hands the conversation to who keeps it.
+func (r *run) kept() error {
+	if r.keep == nil {
+		return nil
+	}
+	if err := r.keep(r.history.Clone()); err != nil {
+		return fmt.Errorf("keeping the conversation: %w", err)
+	}
+	return nil
 }
 
 // answer ends the run with text, or asks again where a typed result is due.
