@@ -20,8 +20,10 @@ type Pending struct {
 // noted when it returns nil is still known after a crash, as far as the journal is
 // durable. It is safe for concurrent use, and belongs to one [On] at a time.
 type Journal interface {
-	// Cursor is the place of the event that was taken last.
+	// Cursor is the place of the event that was taken last, or that Pass noted since.
 	Cursor(ctx context.Context) (string, error)
+	// Pass notes that the source came to a place without an event.
+	Pass(ctx context.Context, cursor string) error
 	// Pending gives what was taken and not settled, the oldest first.
 	Pending(ctx context.Context) ([]Pending, error)
 	// Take notes an event; it reports false where the event's id is known.
@@ -125,6 +127,14 @@ func (m *MemoryJournal) Cursor(context.Context) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.l.cursor, nil
+}
+
+// Pass implements [Journal].
+func (m *MemoryJournal) Pass(_ context.Context, cursor string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.l.cursor = cursor
+	return nil
 }
 
 // Pending implements [Journal].

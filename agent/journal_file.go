@@ -49,7 +49,7 @@ var errJournalOpen = errors.New("another program has it open")
 
 // entry is a line of the log.
 type entry struct {
-	Do      string        `json:"do"` // take, begin, failed, release, settle; known and cursor in a log made anew
+	Do      string        `json:"do"` // take, begin, failed, release, settle, cursor; known in a log made anew
 	ID      string        `json:"id,omitempty"`
 	At      time.Time     `json:"at"`
 	Event   *TriggerEvent `json:"event,omitempty"`
@@ -291,6 +291,11 @@ func (j *FileJournal) Cursor(context.Context) (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.l.cursor, nil
+}
+
+// Pass implements [Journal].
+func (j *FileJournal) Pass(_ context.Context, cursor string) error {
+	return j.locked(entry{Do: "cursor", Cursor: cursor})
 }
 
 // Pending implements [Journal].

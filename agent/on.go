@@ -43,8 +43,8 @@ type EventSource interface {
 	// Events gives events after the place that cursor names, until ctx ends; what an
 	// empty cursor means is the source's own. An event for which yield gives true
 	// was taken durably and need not be told again; one for which it gives false was
-	// not. It ends without an error when ctx does, and with one when nothing more
-	// will come.
+	// not. One without an id is none: its cursor says how far the source is. It ends
+	// without an error when ctx does, and with one when nothing more will come.
 	Events(ctx context.Context, cursor string) iter.Seq2[TriggerEvent, error]
 }
 
@@ -195,8 +195,12 @@ func (d *dispatcher) feed(ctx context.Context, source EventSource) error {
 			return fmt.Errorf("the source of events: %w", err)
 		}
 		if e.ID == "" {
-			return errors.New("the source of events gave one without an id")
+			if err := d.pass(ctx, &cursor, e.Cursor); err != nil {
+				return err
+			}
+			continue
 		}
+		cursor = e.Cursor
 		isNew, err := d.opts.Journal.Take(ctx, e)
 		if err != nil {
 			return fmt.Errorf("taking event %s: %w", e.ID, err)
@@ -207,6 +211,18 @@ func (d *dispatcher) feed(ctx context.Context, source EventSource) error {
 	}
 	if ctx.Err() == nil {
 		d.running.Wait() // a source that has an end
+	}
+	return nil
+}
+
+// pass notes that the source came further without an event.
+func (d *dispatcher) pass(ctx context.Context, at *string, cursor string) error {
+	if cursor == "" || cursor == *at {
+		return nil
+	}
+	*at = cursor
+	if err := d.opts.Journal.Pass(ctx, cursor); err != nil {
+		return fmt.Errorf("noting where the source is: %w", err)
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ const FromOldest = "0"
 type Notice struct {
 	// Connected says that the stream is open.
 	Connected bool
+	// Cursor is how far the stream is, when it says so without an event.
+	Cursor string
 	// Err is why it broke off, or could not be opened again; Retry is how long it
 	// waits before the next try.
 	Err   error
@@ -235,7 +237,12 @@ func (m *message) take(line []byte) bool {
 
 func (l *listener) tell(m *message, yield func(Event, error) bool) error {
 	switch {
-	case m.data == nil: // how far the stream is
+	case m.data == nil:
+		if m.id != "" && !l.behind(m.id) {
+			l.cursor = m.id
+			l.q.Notice(Notice{Cursor: m.id})
+		}
+		return nil
 	case m.name == "gap":
 		var gap struct {
 			Missed int64 `json:"missed"`

@@ -23,6 +23,7 @@ var rooms = []struct{ pkg, may string }{
 	{"toolkit/**", "toolkit own"},
 	{"client", ""},
 	{"agent", ""},
+	{"agent/events", "agent client internal/webhook"}, // where the two meet, and signatures
 	{"agent/*", "agent"},
 
 	// The catalogue. A toolkit knows what toolkit offers and its own folders.
