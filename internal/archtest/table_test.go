@@ -79,7 +79,7 @@ var rooms = []struct{ pkg, may string }{
 
 	// L5 speaks to a router through client, or starts one through app.
 	{"internal/importer", "internal/domain client"},
-	{"internal/cli", "internal/app internal/importer client agent internal/domain internal/telemetry"},
+	{"internal/cli", "internal/app internal/importer client agent agent/events internal/domain internal/telemetry"},
 
 	{"internal/archtest", ""},
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-run/sluice/agent"
+	agentevents "github.com/sluice-run/sluice/agent/events"
 	"github.com/sluice-run/sluice/client"
 	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
@@ -27,11 +28,12 @@ const instructions = "You are a helpful assistant that works in the user's appli
 type chatFlags struct {
 	*shared
 	prompt   string
-	once     bool // -p was given
+	once     bool // -p or --prompt-file was given
 	model    string
 	format   string
 	toolkits []string
 	plain    bool
+	on       onFlags
 }
 
 func newChat(s *shared) *cobra.Command {
@@ -44,15 +46,25 @@ func newChat(s *shared) *cobra.Command {
 			"Model: --model, else openai:gpt-5 when OPENAI_API_KEY is set, else the server that\n" +
 			"OPENAI_BASE_URL or OLLAMA_HOST names, else offline. A .env file in the working\n" +
 			"directory is read; the environment wins.\n" +
-			"Leave with exit, quit, bye or ctrl-d. ctrl-c stops a run, not the program.",
+			"Leave with exit, quit, bye or ctrl-d. ctrl-c stops a run, not the program.\n\n" +
+			"With --on the prompt runs on each event of a trigger, as a conversation of its own:\n" +
+			"once, and after a break or a restart from where it was. Its text may use the event,\n" +
+			"such as {{.Payload.resource.title}}; otherwise the event is added to it.",
 		Example: "  sluice chat\n" +
 			"  sluice chat -p \"which spaces are there?\"\n" +
 			"  sluice chat -p - < prompt.txt\n" +
-			"  sluice chat --model openai:gpt-5-mini",
+			"  sluice chat --model openai:gpt-5-mini\n" +
+			"  sluice chat --on CONFLUENCE_PAGE_CREATED_TRIGGER --prompt-file summarise.txt",
 		Args:        noArgs,
 		Annotations: map[string]string{ownInterrupt: "true"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.once = cmd.Flags().Changed("prompt")
+			if cmd.Flags().Changed("prompt") && f.on.file != "" {
+				return usage(cmd, errors.New("give -p or --prompt-file, not both"))
+			}
+			f.once = cmd.Flags().Changed("prompt") || f.on.file != ""
+			if err := f.on.check(cmd, f); err != nil {
+				return usage(cmd, err)
+			}
 			if cmd.Flags().Changed("output-format") && !f.once {
 				return usage(cmd, errors.New("--output-format needs -p"))
 			}
@@ -65,6 +77,7 @@ func newChat(s *shared) *cobra.Command {
 	fl.StringVar(&f.format, "output-format", "text", "with -p: text, json or stream-json")
 	fl.StringSliceVar(&f.toolkits, "toolkits", nil, "only these toolkits")
 	fl.BoolVar(&f.plain, "plain", false, "no colours and no live display")
+	f.on.add(cmd, s)
 	s.routerFlag(cmd)
 	s.userFlag(cmd)
 	for flag, complete := range map[string]cobra.CompletionFunc{
@@ -105,6 +118,9 @@ func (f *chatFlags) run(ctx context.Context) error {
 		return err
 	}
 	defer c.close(ctx)
+	if len(f.on.triggers) > 0 {
+		return f.answerEvents(startCtx, c)
+	}
 	if f.once {
 		return f.answerOnce(startCtx, c)
 	}
@@ -124,7 +140,10 @@ func (f *chatFlags) readPrompt(ctx context.Context) error {
 	if !f.once {
 		return nil
 	}
-	if f.prompt == "-" {
+	if err := f.readFile(); err != nil {
+		return err
+	}
+	if f.prompt == "-" && f.on.file == "" {
 		type input struct {
 			text []byte
 			err  error
@@ -150,7 +169,7 @@ func (f *chatFlags) readPrompt(ctx context.Context) error {
 	case !utf8.ValidString(f.prompt):
 		return &exitCoded{exitUsage, errors.New("the prompt is not text in UTF-8")}
 	case strings.TrimSpace(f.prompt) == "":
-		return &exitCoded{exitUsage, errors.New("-p: the prompt is empty")}
+		return &exitCoded{exitUsage, errors.New("the prompt is empty")}
 	}
 	return nil
 }
@@ -164,7 +183,8 @@ type conversation struct {
 	model   string
 	site    site
 	history agent.History
-	ask     asker // how a tool's question reaches the person; set by the display
+	watched agentevents.StreamOptions // of --on
+	ask     asker                // how a tool's question reaches the person; set by the display
 }
 
 // asker puts a tool's question to the person.
@@ -178,12 +198,19 @@ func (f *chatFlags) open(ctx context.Context, model agent.Model) (*conversation,
 	if err != nil {
 		return nil, err
 	}
+	var watched agentevents.StreamOptions
+	if len(f.on.triggers) > 0 {
+		if watched, err = f.watched(ctx, r); err != nil {
+			r.Close(ctx)
+			return nil, err
+		}
+	}
 	session, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, WaitForConnections: true})
 	if err != nil {
 		r.Close(ctx)
 		return nil, err
 	}
-	c := &conversation{router: r, session: session, model: model.Name()}
+	c := &conversation{router: r, session: session, model: model.Name(), watched: watched}
 	if !f.once {
 		c.site = findSite(ctx, r, session.UserID)
 	}
