@@ -71,6 +71,8 @@ type Times struct {
 	Poll    time.Duration // for one look of a trigger at its application [60 s]
 	// PollEvery is the shortest time between two polls of a trigger [1 min].
 	PollEvery time.Duration
+	// PollPace, when set, is the time between two polls whatever their type says.
+	PollPace time.Duration
 }
 
 func (t Times) withDefaults() Times {
@@ -81,7 +83,7 @@ func (t Times) withDefaults() Times {
 		Drain:   cmp.Or(t.Drain, 15*time.Second),
 		Poll:    cmp.Or(t.Poll, time.Minute),
 
-		PollEvery: cmp.Or(t.PollEvery, time.Minute),
+		PollEvery: cmp.Or(t.PollEvery, time.Minute), PollPace: t.PollPace,
 	}
 }
 
@@ -192,6 +194,7 @@ func (a *App) setup(ctx context.Context) error {
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
 	triggers := trigger.New(trigger.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Events: events, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
+		Pace: a.opts.Times.PollPace,
 	})
 	r := rooms{triggers: triggers, cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
 	if err := a.setupJobs(ctx, r); err != nil {

@@ -83,6 +83,9 @@ var rooms = []struct{ pkg, may string }{
 
 	{"internal/archtest", ""},
 
+	// Programs to learn from: they have what every user of the module has.
+	{"examples/*", "client agent agent/*"},
+
 	// Programs and helpers of tests and measurements; not part of the binary.
 	{"test/**", "*"},
 	{"bench/**", "*"},

@@ -14,6 +14,9 @@ type bounds struct{ shortest, usual, longest time.Duration }
 const slowest = 3
 
 func (s *Service) bounds(t *toolkit.Trigger) bounds {
+	if p := s.opts.Pace; p > 0 {
+		return bounds{p, p, p}
+	}
 	b := bounds{shortest: max(t.MinInterval, s.opts.MinInterval)}
 	b.usual = max(t.Interval, b.shortest)
 	b.longest = max(min(slowest*b.usual, s.opts.MaxInterval), b.shortest)

@@ -68,6 +68,9 @@ type Options struct {
 	// MinInterval and MaxInterval bound the time between two polls, beyond what the
 	// type says [1 min, 1 h].
 	MinInterval, MaxInterval time.Duration
+	// Pace, when set, is the time between two polls whatever types and activity say:
+	// for those who look at an application of their own.
+	Pace time.Duration
 	// MaxInstances bounds the instances of a project [20,000].
 	MaxInstances int
 	// PerProject bounds the polls of one project that this process makes at a time
