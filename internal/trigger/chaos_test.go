@@ -95,7 +95,7 @@ func (p chaosPlace) open(ctx context.Context) (*chaosProcess, error) {
 	c.events = event.New(event.Options{Store: db, Vault: v, HTTP: out, Timeout: 2 * time.Second, Claim: 3 * time.Second, Overdue: 4 * time.Second})
 	c.svc = New(Options{
 		Store: &mortal{DB: db, fate: p.fate()}, Catalog: cat, Connect: c.conn, Events: c.events,
-		Timeout: 2 * time.Second, Lease: 3 * time.Second, Overdue: 3 * time.Second, MinInterval: 200 * time.Millisecond,
+		Timeout: 5 * time.Second, Lease: 6 * time.Second, Overdue: 6 * time.Second, MinInterval: 200 * time.Millisecond,
 	})
 	c.jobs, err = jobs.New(ctx, jobs.Options{
 		DB: db, Queues: map[string]int{JobQueue: 4, event.JobQueue: 8}, Poll: 50 * time.Millisecond,

@@ -54,6 +54,21 @@ func Own(t testing.TB) *Server {
 	return &Server{URL: s.database(t, err), s: s}
 }
 
+// Start runs a server for a program, with settings of its own, and gives the address
+// of an empty database and what ends the server.
+func Start(settings ...string) (address string, stop func(), err error) {
+	s, err := start(settings...)
+	if err != nil {
+		return "", nil, err
+	}
+	stop = func() { _ = s.alive.Close() }
+	if err := s.run("CREATE DATABASE bench TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"); err != nil {
+		stop()
+		return "", nil, err
+	}
+	return s.url("bench"), stop, nil
+}
+
 // Restart ends the server as a crash does, without a word to its clients, and
 // returns when it answers again.
 func (s *Server) Restart() error {
