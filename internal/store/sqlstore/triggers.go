@@ -65,10 +65,14 @@ func (s *queries) DeleteTrigger(ctx context.Context, projectID, id string) error
 	return s.change(ctx, triggerNoun(id), `DELETE FROM trigger_instances WHERE project_id = ? AND id = ?`, projectID, id)
 }
 
+// The plus keeps SQLite from walking over all of the project's instances in the order
+// of their age.
+const sqlTriggersOfPoll = `SELECT ` + triggerColumns + ` FROM trigger_instances WHERE project_id = ? AND poll_id = ? ORDER BY +created_at, id`
+
 // TriggersOfPoll implements store.Triggers.
 func (s *queries) TriggersOfPoll(ctx context.Context, projectID, pollID string) ([]domain.TriggerInstance, error) {
 	return list(ctx, s, triggerNoun(""), scanTrigger,
-		`SELECT `+triggerColumns+` FROM trigger_instances WHERE project_id = ? AND poll_id = ? ORDER BY created_at, id`,
+		sqlTriggersOfPoll,
 		projectID, pollID)
 }
 
