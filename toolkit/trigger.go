@@ -91,6 +91,9 @@ type Polled struct {
 	Events []RawEvent
 	Cursor json.RawMessage
 	More   bool
+	// Missed are changes that the application counted and that no event tells of: of
+	// what Blind says, the part that a poll can know.
+	Missed int
 }
 
 // Step is what a poll function gives. Cursor is kept for the next poll.
@@ -98,6 +101,7 @@ type Step[Cur, P any] struct {
 	Events []Event[P]
 	Cursor Cur
 	More   bool
+	Missed int // see Polled
 }
 
 // Inbound is a webhook that arrived for a trigger. Whether its sender is who it
@@ -341,7 +345,7 @@ func pollOnce[C, Cfg, Cur, P any](ctx context.Context, slug string, c C, p Polle
 			Fix: "Watch less with one trigger: a smaller space, a label or a query that finds fewer.",
 		}
 	}
-	return &Polled{Events: events, Cursor: next, More: step.More}, nil
+	return &Polled{Events: events, Cursor: next, More: step.More, Missed: step.Missed}, nil
 }
 
 // openCursor reads a state, of this version or an earlier one.

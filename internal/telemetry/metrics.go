@@ -28,6 +28,9 @@ type Metrics struct {
 	streams  *prometheus.GaugeVec
 	jobs     *prometheus.HistogramVec
 	renewals *prometheus.HistogramVec
+	polls    *prometheus.HistogramVec
+	found    *prometheus.CounterVec
+	missed   *prometheus.CounterVec
 
 	routes, slugs, toolkits labelSet
 }
@@ -52,6 +55,15 @@ func NewMetrics(version string) *Metrics {
 		renewals: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sluice_token_renewal_duration_seconds", Help: "Tries to renew an account's tokens, by toolkit and outcome.", Buckets: seconds,
 		}, []string{"toolkit", "outcome"}),
+		polls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_trigger_poll_duration_seconds", Help: "Polls of triggers, by type and outcome.", Buckets: seconds,
+		}, []string{"trigger", "outcome"}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_trigger_events_total", Help: "Events that polls found, by type.",
+		}, []string{"trigger"}),
+		missed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_trigger_changes_missed_total", Help: "Changes that the application counted between two polls and that no event tells of, by type.",
+		}, []string{"trigger"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_open_streams", Help: "Event streams open now, by kind.",
 		}, []string{"kind"}),
@@ -60,7 +72,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "sluice_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, info,
+	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, m.polls, m.found, m.missed, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -113,6 +125,18 @@ func (m *Metrics) Renewal(toolkit, outcome string, took time.Duration) {
 		return
 	}
 	m.renewals.WithLabelValues(m.toolkits.bound(toolkit), outcome).Observe(took.Seconds())
+}
+
+// Poll counts one poll of a trigger, the events that it found, and the changes of
+// which it knows that they are told by none.
+func (m *Metrics) Poll(trigger, outcome string, events, missed int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	trigger = m.slugs.bound(trigger)
+	m.polls.WithLabelValues(trigger, outcome).Observe(took.Seconds())
+	m.found.WithLabelValues(trigger).Add(float64(events))
+	m.missed.WithLabelValues(trigger).Add(float64(missed))
 }
 
 // StreamOpened counts an open stream of a kind ("mcp", "events") until the

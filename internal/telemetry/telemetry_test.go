@@ -127,6 +127,7 @@ func TestMetrics(t *testing.T) {
 	m.Request("GET /healthz", "BREW", 418, time.Millisecond)
 	m.Execution("CONFLUENCE_GET_PAGES", "ok", time.Second)
 	m.Upstream("confluence", 0, time.Second)
+	m.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "done", 3, 2, time.Second)
 	closed := m.StreamOpened("mcp")
 	stays := m.StreamOpened("mcp")
 	closed()
@@ -139,6 +140,9 @@ func TestMetrics(t *testing.T) {
 		`sluice_http_request_duration_seconds_count{method="other",route="GET /healthz",status="418"} 1`,
 		`sluice_tool_execution_duration_seconds_count{outcome="ok",tool="CONFLUENCE_GET_PAGES"} 1`,
 		`sluice_upstream_request_duration_seconds_count{status="0",toolkit="confluence"} 1`,
+		`sluice_trigger_poll_duration_seconds_count{outcome="done",trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 1`,
+		`sluice_trigger_events_total{trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 3`,
+		`sluice_trigger_changes_missed_total{trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 2`,
 		`sluice_open_streams{kind="mcp"} 1`,
 		`sluice_build_info{version="1.2.3"} 1`,
 		`go_goroutines`,

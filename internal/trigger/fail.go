@@ -91,7 +91,7 @@ func (r *round) failed(ctx context.Context, cause error) error {
 	if err != nil {
 		return r.stolen(err)
 	}
-	r.observe(outcome, 0)
+	r.observe(outcome, 0, 0)
 	attrs := []any{"trigger", r.p.Trigger, "poll", r.p.ID, "project", r.p.ProjectID, "error", cause}
 	var p *panicked
 	if errors.As(cause, &p) {

@@ -125,8 +125,8 @@ func (r *round) ask(ctx context.Context) (*toolkit.Polled, error) {
 	return out, err
 }
 
-func (r *round) observe(outcome string, events int) {
-	r.s.opts.Observe(Polled{Trigger: r.p.Trigger, Outcome: outcome, Events: events, Took: r.s.now().Sub(r.began)})
+func (r *round) observe(outcome string, events, missed int) {
+	r.s.opts.Observe(Polled{Trigger: r.p.Trigger, Outcome: outcome, Events: events, Missed: missed, Took: r.s.now().Sub(r.began)})
 }
 
 // errStolen says that the claim ran out and another process has the poll.
@@ -182,7 +182,7 @@ func (r *round) commit(ctx context.Context, out *toolkit.Polled) (more bool, err
 		return false, r.stolen(err)
 	}
 	*r.p = next
-	r.observe("done", len(out.Events))
+	r.observe("done", len(out.Events), out.Missed)
 	return more, nil
 }
 
@@ -191,7 +191,7 @@ func (r *round) stolen(err error) error {
 	if !errors.Is(err, errStolen) {
 		return err
 	}
-	r.observe("stolen", 0)
+	r.observe("stolen", 0, 0)
 	return nil
 }
 

@@ -86,6 +86,7 @@ type Polled struct {
 	Trigger string
 	Outcome string // done, failed, rate_limited, stolen
 	Events  int    // before they were shared out
+	Missed  int    // changes that the application counted and that no event tells of
 	Took    time.Duration
 }
 

@@ -318,6 +318,7 @@ func TestPropertiesCompared(t *testing.T) {
 	}
 	a, b := put("a", `1`), put("b", `{"x":1}`)
 	all := w.start("PAGE_CONTENT_PROPERTIES_CHANGED_TRIGGER", fmt.Sprintf(`{"pageId":%q}`, id))
+	counts := w.start("PAGE_CONTENT_PROPERTIES_CHANGED_TRIGGER", fmt.Sprintf(`{"pageId":%q}`, id))
 	only := w.start("PAGE_CONTENT_PROPERTIES_CHANGED_TRIGGER", fmt.Sprintf(`{"pageId":%q,"keys":["b"]}`, id))
 	w.api("PUT", path+"/"+a, `{"key":"a","value":2,"version":{"number":2}}`)
 	w.api("PUT", path+"/"+a, `{"key":"a","value":3,"version":{"number":3}}`)
@@ -331,6 +332,9 @@ func TestPropertiesCompared(t *testing.T) {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 	only.expect("changes of b", 2)
+	if got, err := counts.step(); err != nil || got.Missed != 1 { // version 2 of a
+		t.Errorf("%d changes are said to be missed, %v", got.Missed, err)
+	}
 }
 
 // TestWhatIsGoneSaysSo: a poll of what was deleted is an error that explains

@@ -170,6 +170,7 @@ func (c *client) pollProperties(ctx context.Context, cur *propertiesState, h hol
 		if known {
 			change.Kind = "updated"
 		}
+		step.Missed += max(now.N-was.N-1, 0)            // the versions in between
 		who := p.Version.AuthorID + p.Version.CreatedBy // pages and spaces name it differently
 		changes = append(changes, c.propertyEvent(fmt.Sprintf("property:%s:v%d", p.ID, now.N), p.Version.CreatedAt, who, change))
 	}

@@ -83,7 +83,9 @@ func pollMembers[T, P any](ctx context.Context, c *client, cur *members, r reque
 				if err != nil {
 					return step, err
 				}
-				if e != nil {
+				if e == nil {
+					step.Missed++
+				} else {
 					step.Events = append(step.Events, *e)
 				}
 			}
