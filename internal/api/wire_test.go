@@ -90,7 +90,6 @@ func TestPathsAndMethods(t *testing.T) {
 	for _, p := range [][2]string{
 		{"POST", "/tools/execute/X/input"},
 		{"POST", "/internal/trigger/logs"},
-		{"GET", "/auth/session/info"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)
 	}
