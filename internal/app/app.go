@@ -194,7 +194,7 @@ func (a *App) setup(ctx context.Context) error {
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
 	triggers := trigger.New(trigger.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Events: events, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
-		Pace: a.opts.Times.PollPace,
+		Pace:    a.opts.Times.PollPace,
 		Observe: func(p trigger.Polled) { a.tel.Metrics.Poll(p.Trigger, p.Outcome, p.Events, p.Missed, p.Took) },
 	})
 	r := rooms{triggers: triggers, cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
