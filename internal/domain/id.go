@@ -28,6 +28,8 @@ const (
 	PrefixDelivery   = "dlv_"
 	PrefixTrigger    = "ti_" // a trigger instance, as the wire has it
 	PrefixPoll       = "tp_"
+	PrefixEndpoint   = "we_" // a webhook endpoint, as the wire has it
+	PrefixInbound    = "in_" // what one received
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

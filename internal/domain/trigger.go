@@ -85,3 +85,39 @@ type PollKey struct {
 	ProjectID, ID string
 	Version       int64
 }
+
+// WebhookEndpoint is an address at which an application tells a project of changes.
+// Its secret is sealed in the vault.
+type WebhookEndpoint struct {
+	ID        string // we_…, which is part of the address
+	ProjectID string
+	Toolkit   string // slug
+	// ClientID narrows what is told to accounts of the auth configs with this
+	// client_id, or of the one with this id; empty: to all of the toolkit.
+	ClientID string
+	// PreviousUntil is how long the secret before the current one is taken as well;
+	// zero when there is none.
+	PreviousUntil time.Time
+	// ReceivedAt is when something last came, and LastError what was wrong with
+	// what was last looked into; empty when nothing was.
+	ReceivedAt time.Time
+	LastError  string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// InboundWebhook is what an endpoint received and what was not looked into yet.
+type InboundWebhook struct {
+	ID         string // in_…
+	ProjectID  string
+	EndpointID string
+	At         time.Time
+	Header     map[string][]string // without credentials
+	// Polls are those that still have to hear of it; nil before it is known which.
+	Polls []string
+	Body  []byte
+}
+
+// TriggerBounds are what a project sets to the time between two polls; zero means
+// the router's.
+type TriggerBounds struct{ Min, Max time.Duration }

@@ -41,6 +41,10 @@ type Queries interface {
 	Deliveries
 	Triggers
 	Polls
+	Endpoints
+	Inbounds
+	TriggerSettings
+	TriggerLogs
 	Leases
 	Flows
 	Secrets

@@ -8,11 +8,15 @@ import (
 )
 
 // SecretKey says where a sealed secret lies: with an account, or with an auth
-// config, a webhook subscription or the project when AccountID is the id of one.
+// config, a webhook subscription, the project or a webhook endpoint when AccountID is
+// the id of one.
 type SecretKey struct{ ProjectID, AccountID, Field string }
 
 // OfConfig says whether the secret is an auth config's.
 func (k SecretKey) OfConfig() bool { return domain.HasPrefix(k.AccountID, domain.PrefixAuthConfig) }
+
+// OfEndpoint says whether the secret is a webhook endpoint's.
+func (k SecretKey) OfEndpoint() bool { return domain.HasPrefix(k.AccountID, domain.PrefixEndpoint) }
 
 // OfWebhook says whether the secret is a webhook subscription's.
 func (k SecretKey) OfWebhook() bool { return domain.HasPrefix(k.AccountID, domain.PrefixWebhook) }
@@ -21,8 +25,7 @@ func (k SecretKey) OfWebhook() bool { return domain.HasPrefix(k.AccountID, domai
 func (k SecretKey) OfProject() bool { return k.AccountID != "" && k.AccountID == k.ProjectID }
 
 // SecretInfo is a sealed secret and what is known about it. One of an auth config
-// has no user, status or use, one of a webhook subscription or a project no toolkit
-// either.
+// has no user, status or use, one of a webhook or a project no toolkit either.
 type SecretInfo struct {
 	SecretKey
 	Sealed  []byte
@@ -48,8 +51,8 @@ type SecretFilter struct {
 // SecretWalk is for the operator: it goes over the secrets of all projects.
 type SecretWalk interface {
 	// SecretsAfter gives up to limit secrets behind a key, in the order of their
-	// keys: the accounts' first, then the auth configs', the webhook
-	// subscriptions', and the projects' own. The zero key is before all.
+	// keys: the accounts' first, then the auth configs', the webhook subscriptions',
+	// the projects' own, and the webhook endpoints'. The zero key is before all.
 	SecretsAfter(ctx context.Context, f SecretFilter, after SecretKey, limit int) ([]SecretInfo, error)
 	// CountSecrets says how many secrets the filter leaves.
 	CountSecrets(ctx context.Context, f SecretFilter) (int, error)

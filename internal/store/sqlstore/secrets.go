@@ -73,6 +73,10 @@ var (
 		table: "webhook_secrets", owner: "webhook_id", from: `webhook_secrets s`,
 		user: "''", status: "''", used: "0", toolkit: "''", scheme: "''", scopes: "'null'",
 	}
+	endpointWalk = walk{
+		table: "endpoint_secrets", owner: "endpoint_id", from: `endpoint_secrets s`,
+		user: "''", status: "''", used: "0", toolkit: "''", scheme: "''", scopes: "'null'",
+	}
 )
 
 // projectWalk is over what belongs to a project as a whole: it is its own owner.
@@ -82,7 +86,7 @@ var projectWalk = walk{
 }
 
 // walks are in the order in which a walk over all goes.
-var walks = []walk{accountWalk, configWalk, webhookWalk, projectWalk}
+var walks = []walk{accountWalk, configWalk, webhookWalk, projectWalk, endpointWalk}
 
 // walkOf says, by the kind of its owner, in which of walks a secret is.
 func walkOf(key store.SecretKey) int {
@@ -93,6 +97,8 @@ func walkOf(key store.SecretKey) int {
 		return 2
 	case key.OfProject():
 		return 3
+	case key.OfEndpoint():
+		return 4
 	}
 	return 0
 }

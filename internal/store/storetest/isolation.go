@@ -317,6 +317,11 @@ var excused = map[string]string{
 	"FlowByState":         "is how a callback's project becomes known",
 	"AddEvent":            "writes under its own project id and refers to nothing else",
 	"DropEvents":          "is for the operator: what is old goes, whoever had it",
+	"CreateEndpoint":      "writes under its own project id and refers to nothing else",
+	"EndpointByID":        "is how the project of what an application sends becomes known",
+	"DropInbounds":        "is for the operator: what is old goes, whoever had it",
+	"TriggerBounds":       "takes the project itself",
+	"PutTriggerBounds":    "takes the project itself",
 	"CreateWebhook":       "writes under its own project id and refers to nothing else",
 	"DueWebhooks":         "is for the sweep over all projects",
 	"LostDeliveries":      "is for the sweep over all projects",
@@ -350,7 +355,7 @@ var excused = map[string]string{
 
 func testIsolation(t *testing.T, s store.Store) {
 	covered := map[string]bool{}
-	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts, inboundAttempts) {
 		covered[a.method] = true
 	}
 	all := reflect.TypeFor[store.Queries]()
@@ -365,7 +370,7 @@ func testIsolation(t *testing.T, s store.Store) {
 
 func testIsolationInTx(t *testing.T, s store.Store) {
 	w := isolationWorld(t, s)
-	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
+	for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts, inboundAttempts) {
 		t.Run(a.method, func(t *testing.T) {
 			// One each: on some databases a failed statement ends its transaction.
 			err := s.InTx(t.Context(), func(tx store.Tx) error {
@@ -395,7 +400,7 @@ func isolationWorld(t *testing.T, s store.Store) isolated {
 
 func tryAll(ctx context.Context, t *testing.T, q store.Queries, w isolated) {
 	for _, project := range []string{w.b.project.ID, "pr_none", "", w.a.project.ID + " ", "%"} {
-		for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts) {
+		for _, a := range slices.Concat(attempts, triggerAttempts, feedAttempts, serverAttempts, inboundAttempts) {
 			t.Run(fmt.Sprintf("%s as %q", a.method, project), func(t *testing.T) {
 				verdict(t, a, a.try(ctx, q, project, w.a))
 			})

@@ -75,6 +75,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"recovered triggers", testRecoveredTriggers},
 		{"polls", testPolls},
 		{"poll claimed once", testPollRace},
+		{"webhook endpoints", testEndpoints},
+		{"received webhooks", testInbounds},
+		{"live polls", testLivePolls},
+		{"bounds of triggers", testTriggerBounds},
+		{"trigger logs", testTriggerLogs},
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
@@ -139,6 +144,8 @@ type tenant struct {
 	poll     domain.TriggerPoll
 	server   domain.MCPServer
 	instance domain.MCPInstance
+	endpoint domain.WebhookEndpoint
+	inbound  domain.InboundWebhook
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -198,6 +205,7 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	n.publish(ctx, t, s, name)
 	n.watch(ctx, t, s, name)
 	n.serve(ctx, t, s, name)
+	n.receive(ctx, t, s, name)
 	return n
 }
 
@@ -310,7 +318,8 @@ func snapshot(ctx context.Context, t testing.TB, q store.Queries, n tenant) stri
 	ok(t, err)
 	triggers, _, err := q.ListTriggers(ctx, id, store.TriggerFilter{}, store.Page{Limit: 1000})
 	ok(t, err)
-	return fmt.Sprintln(must(q.ListMCPServers(ctx, id))(t), must(q.MCPInstance(ctx, id, n.server.ID, n.instance.UserID))(t), triggers, must(q.Poll(ctx, id, n.poll.ID))(t), told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
+	received := must(q.CountInbound(ctx, id, n.endpoint.ID))(t)
+	return fmt.Sprintln(must(q.ListMCPServers(ctx, id))(t), must(q.MCPInstance(ctx, id, n.server.ID, n.instance.UserID))(t), must(q.ListEndpoints(ctx, id, ""))(t), received, must(q.Inbound(ctx, id, n.inbound.ID))(t), triggers, must(q.Poll(ctx, id, n.poll.ID))(t), told, deliveries, must(q.ListWebhooks(ctx, id))(t), must(q.ListAttempts(ctx, id, n.delivery.ID))(t),
 		must(q.Project(ctx, id))(t), must(q.ListAPIKeys(ctx, id))(t), configs, configsTotal, accounts,
 		accountsTotal, execs, execsTotal, files, filesTotal, secrets, must(q.LinkByHash(ctx, n.link.TokenHash))(t),
 		fmt.Sprintf("%+v", must(q.Session(ctx, id, n.session.ID))(t).Version))

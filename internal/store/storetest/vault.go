@@ -27,10 +27,12 @@ func testSecretWalk(t *testing.T, s store.Store) {
 	ok(t, s.PutSecret(ctx, "pr_a", "ca_a2", "empty", nil))
 	ok(t, s.PutConfigSecret(ctx, "pr_a", w.a.config.ID, "z_secret", []byte("\x01abcd of a config")))
 	ok(t, s.PutWebhookSecret(ctx, "pr_a", w.a.hook.ID, "a_secret", []byte("\x01abcd of a webhook")))
+	ok(t, s.PutEndpointSecret(ctx, "pr_a", w.a.endpoint.ID, "z_secret", []byte("\x01abcd of an endpoint")))
 	const ofProject = "\x01abcd of a project"
 	same(t, []byte(ofProject), must(s.KeepProjectSecret(ctx, "pr_a", "another", []byte(ofProject)))(t))
 	const want = "pr_a/ca_a/access_token pr_a/ca_a2/api_token pr_a/ca_a2/empty pr_a/ca_a2/z pr_b/ca_b/access_token " +
-		"pr_a/ac_a/client_secret pr_a/ac_a/z_secret pr_b/ac_b/client_secret pr_a/whs_a/a_secret pr_a/whs_a/secret pr_b/whs_b/secret pr_a/pr_a/another pr_a/pr_a/own pr_b/pr_b/own"
+		"pr_a/ac_a/client_secret pr_a/ac_a/z_secret pr_b/ac_b/client_secret pr_a/whs_a/a_secret pr_a/whs_a/secret pr_b/whs_b/secret pr_a/pr_a/another pr_a/pr_a/own pr_b/pr_b/own " +
+		"pr_a/we_a/secret pr_a/we_a/z_secret pr_b/we_b/secret"
 
 	all := must(s.SecretsAfter(ctx, store.SecretFilter{}, store.SecretKey{}, 100))(t)
 	if secretKeys(all) != want {
@@ -54,7 +56,7 @@ func testSecretWalk(t *testing.T, s store.Store) {
 		f    store.SecretFilter
 		want string
 	}{
-		{store.SecretFilter{Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token pr_a/ac_a/z_secret pr_a/whs_a/a_secret pr_a/pr_a/another"},
+		{store.SecretFilter{Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token pr_a/ac_a/z_secret pr_a/whs_a/a_secret pr_a/pr_a/another pr_a/we_a/z_secret"},
 		{store.SecretFilter{UserID: "else", Under: []byte("\x01abcd")}, "pr_a/ca_a2/api_token"},
 		{store.SecretFilter{Toolkit: "notes", NotUnder: []byte("\x01abcd")}, "pr_a/ca_a2/empty pr_a/ca_a2/z"},
 		{store.SecretFilter{Toolkit: "notes", ProjectID: "pr_b"}, ""},
