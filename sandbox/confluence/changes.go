@@ -81,6 +81,9 @@ func (s *Sandbox) unlock() {
 	if s.log != nil {
 		s.log.compare(&s.st, s.now())
 	}
+	if len(s.auto.rules) > 0 {
+		s.auto.notice(s)
+	}
 	s.mu.Unlock()
 }
 

@@ -90,6 +90,8 @@ type Sandbox struct {
 	st  store
 	log *changeLog // nil unless it is kept
 
+	auto automation // rules, and what they have to send
+
 	faultMu  sync.Mutex
 	faults   []*Fault
 	nFaults  atomic.Int64
@@ -135,6 +137,7 @@ func prepare(o Options) *Sandbox {
 		o.RefreshGrace = refreshGrace
 	}
 	s := &Sandbox{opts: o, mediaKey: []byte(rand.Text()), cloudID: uuidOf("site/" + o.Site), st: newStore(o.MaxContents, o.MaxStored)}
+	s.auto.wake = make(chan struct{}, 1)
 	if o.KeepChanges {
 		s.log = &changeLog{}
 	}
