@@ -110,6 +110,7 @@ func New(opts Options) (http.Handler, error) {
 	s.eventRoutes()
 	s.triggerRoutes()
 	s.streamRoutes(mux)
+	s.endpointRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()
 	s.mcpServerRoutes()
@@ -151,7 +152,13 @@ func humaConfig(version string) huma.Config {
 const prefix = "/api/v3.1"
 
 // body wraps an answer for huma.
-type body[T any] struct{ Body T }
+type body[T any] struct {
+	Status int
+	Body   T
+}
+
+// statused is an answer that chooses among several statuses.
+type statused interface{ httpStatus() int }
 
 // operation describes one operation of the table in a resource's file.
 type operation struct {
@@ -179,6 +186,10 @@ func handle[In, Out any](s *server, op operation, f func(ctx context.Context, in
 		if err != nil {
 			return nil, s.refuse(ctx, op.method, err)
 		}
-		return &body[Out]{Body: out}, nil
+		answer := status
+		if v, ok := any(out).(statused); ok {
+			answer = v.httpStatus()
+		}
+		return &body[Out]{Status: answer, Body: out}, nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,9 @@ var defects = []struct {
 	{"v3", "nanoid", "XqXrPalt3v", "the document asks for ten characters, and our ids have more"},
 	{"v3", "tool_router_tools", []any{}, "the v3 document lists the meta tools of January 2026; contract §3.2 has COMPOSIO_WAIT_FOR_CONNECTIONS since"},
 }
+
+// extra are operations of ours on things that the contract has, which it has not.
+var extra = regexp.MustCompile(`^(DELETE /api/v3.1/webhook_endpoints/[^/]+|POST /api/v3.1/webhook_endpoints/[^/]+/rotate_secret)$`)
 
 var documents sync.Map // file name → *openapi3.T
 
@@ -84,7 +88,7 @@ func (w *world) checkWire(method, at string, a answer) {
 	}
 	schema := answerSchema(doc, method, at, a.Status)
 	if schema == nil {
-		if version == "v3.1" {
+		if version == "v3.1" && !extra.MatchString(method+" "+at) {
 			w.t.Errorf("%s %s: the contract has no answer %d", method, at, a.Status)
 		}
 		return
@@ -207,6 +211,9 @@ func TestDocument(t *testing.T) {
 			}
 			for status := range op.Responses.Map() {
 				if status == "default" {
+					continue
+				}
+				if extra.MatchString(method + " " + at) {
 					continue
 				}
 				o := theirs.Paths.Map()[at]

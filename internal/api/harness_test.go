@@ -56,6 +56,7 @@ type world struct {
 	dir      string
 	kept     *files.Service
 	events   *event.Service
+	triggers *trigger.Service
 	clock    func() time.Time // of the file store
 	// entered is told of each call of NOTES_SLOW, which then waits for release.
 	entered, release chan struct{}
@@ -103,13 +104,13 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 		LinkURL: func(origin, token string) string { return origin + "/link/" + token },
 	})
 	w.events = event.New(event.Options{Store: db, Vault: v, HTTP: up})
-	triggers := trigger.New(trigger.Options{Store: db, Catalog: cat, Connect: conn, Events: w.events})
+	w.triggers = trigger.New(trigger.Options{Store: db, Catalog: cat, Connect: conn, Events: w.events, Vault: v})
 	stream, err := realtime.New(realtime.Options{Events: w.events, Identity: w.ids})
 	must(t, err)
 	must(t, stream.Start(ctx))
 	t.Cleanup(stream.Stop)
 	opts := api.Options{
-		Triggers: triggers, Stream: stream,
+		Triggers: w.triggers, Stream: stream,
 		Sessions: sessions, Execute: exec, Connect: conn, Identity: w.ids, Catalog: cat, Files: kept,
 		Events: w.events, Origin: api.Origin("", nil), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)), Version: "test",
 	}
@@ -118,13 +119,16 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	}
 	h, err := api.New(opts)
 	must(t, err)
-	content := api.NewBlobs(kept, opts.Logger)
+	content, receiver := api.NewBlobs(kept, opts.Logger), api.NewReceiver(w.triggers, opts.Logger)
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/files/blob/") { // as the program's front does
+		switch { // as the program's front does
+		case strings.HasPrefix(r.URL.Path, "/files/blob/"):
 			content.ServeHTTP(rw, r)
-			return
+		case strings.HasPrefix(r.URL.Path, "/webhooks/"):
+			receiver.ServeHTTP(rw, r)
+		default:
+			h.ServeHTTP(rw, r)
 		}
-		h.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
 	return w
@@ -218,6 +222,19 @@ func fetch(ctx context.Context, c *toolkit.Call, path string) (*note, error) {
 
 func self(c *toolkit.Call) (*toolkit.Call, error) { return c, nil }
 
+// noteCreated is a trigger that webhooks can feed. Nothing happens in the application.
+var noteCreated = toolkit.Poll("NOTES_CREATED_TRIGGER", "Note created", "Somebody wrote a note.",
+	toolkit.TriggerAbout{Interval: time.Minute, MinInterval: time.Minute},
+	toolkit.Poller[*toolkit.Call, struct{}, int, note]{
+		Poll: func(context.Context, *toolkit.Call, struct{}, *int) (toolkit.Step[int, note], error) {
+			return toolkit.Step[int, note]{}, nil
+		},
+		Receive: func(context.Context, *toolkit.Call, struct{}, toolkit.Inbound) ([]toolkit.Event[note], error) {
+			return nil, nil
+		},
+		Example: note{ID: "1"},
+	})
+
 func notesToolkit(base string) *toolkit.Toolkit {
 	return &toolkit.Toolkit{
 		Slug: "notes", Name: "Notes", Description: "Notes of a team.", AppURL: "https://notes.example",
@@ -266,6 +283,7 @@ func notesToolkit(base string) *toolkit.Toolkit {
 			}
 			return toolkit.Identity{"name": "Jane", "email": "jane@acme.example"}, nil
 		},
+		Triggers: toolkit.BindTriggers(self, noteCreated),
 		Tools: toolkit.Bind(self,
 			toolkit.Read("NOTES_GET", "Get note", "Read one note by its id.",
 				toolkit.About{Important: true, Scopes: toolkit.AllOf("read:note").AnyOf("read:all", "admin")},
@@ -287,7 +305,7 @@ func notesToolkit(base string) *toolkit.Toolkit {
 func mailToolkit() *toolkit.Toolkit {
 	tk := notesToolkit("https://mail.example")
 	tk.Slug, tk.Name, tk.Description, tk.Categories = "mail", "Mail", "Letters.", []string{"letters"}
-	tk.Auth[0].Name = "mail_api_key"
+	tk.Auth[0].Name, tk.Triggers = "mail_api_key", nil
 	tk.Tools = toolkit.Bind(self, toolkit.Read("MAIL_LIST", "List letters", "List the letters of the inbox.", toolkit.About{},
 		func(context.Context, *toolkit.Call, struct{}) (*note, error) { return &note{}, nil }))
 	return tk

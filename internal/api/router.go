@@ -46,8 +46,6 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 // by method. They answer 501, so that a caller can tell them from a wrong path.
 var unoffered = map[string]string{
 	http.MethodGet: `
-/webhook_endpoints
-/webhook_endpoints/{id}
 /logs/tool_execution/{id}
 /cli/realtime/credentials
 /internal/action_execution/fields
@@ -56,8 +54,6 @@ var unoffered = map[string]string{
 /internal/sdk/realtime/credentials`,
 	http.MethodPost: `
 /tools/execute/{slug}/input
-/webhook_endpoints
-/webhook_endpoints/{id}
 /logs/tool_execution
 /project/usage/{entity}
 /cli/realtime/auth
@@ -65,10 +61,6 @@ var unoffered = map[string]string{
 /internal/trigger/logs
 /internal/sdk/realtime/auth
 /org/usage/{entity}`,
-	http.MethodPatch: `
-/webhook_endpoints/{id}`,
-	http.MethodDelete: `
-/webhook_endpoints/{id}`,
 }
 
 func notOffered(mux *http.ServeMux) {

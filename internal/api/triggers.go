@@ -73,6 +73,7 @@ type triggerTypeOut struct {
 	Example              object      `json:"example" doc:"An event's data"`
 	Version              string      `json:"version"`
 	NeedsWebhookEndpoint bool        `json:"requires_webhook_endpoint_setup"`
+	AcceptsWebhooks      bool        `json:"accepts_webhooks" doc:"A webhook endpoint can tell of such events before they are polled for"`
 	IntervalSeconds      int         `json:"interval_seconds" doc:"Usual time between two polls"`
 	Scopes               []string    `json:"scopes"`
 }
@@ -90,7 +91,7 @@ func triggerTypeWire(v3 bool) func(*catalog.Trigger) triggerTypeOut {
 			Slug: t.Slug, Name: t.Name, Description: t.Description, Instructions: instructions, Type: "poll", Status: activeStatus(v3),
 			Toolkit: toolToolkit{Slug: t.Toolkit.Slug, Name: t.Toolkit.Name, Logo: t.Toolkit.Logo},
 			Config:  orEmpty(t.Config), Payload: orEmpty(t.Payload), Example: object(t.Example), Version: t.Toolkit.Version,
-			IntervalSeconds: int(t.Interval / time.Second), Scopes: append([]string{}, t.Scopes.Names()...),
+			IntervalSeconds: int(t.Interval / time.Second), AcceptsWebhooks: t.Receives(), Scopes: append([]string{}, t.Scopes.Names()...),
 		}
 	}
 }

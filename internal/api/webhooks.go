@@ -155,9 +155,24 @@ func (s *server) deleteWebhook(ctx context.Context, in *IDPath) (deletedOut, err
 
 type rotateWebhookIn struct {
 	IDPath
-	Body *struct {
-		Overlap *int `json:"overlap_seconds,omitempty" doc:"For how long the secret of before stays good as well: a day unless said otherwise, at most seven"`
+	Body *overlapIn
+}
+
+type overlapIn struct {
+	Overlap *int `json:"overlap_seconds,omitempty" doc:"For how long the secret of before stays good as well: a day unless said otherwise, at most seven"`
+}
+
+// within gives what was asked for, or a negative time where that is out of bounds.
+func (in *overlapIn) within(usual, most time.Duration) time.Duration {
+	if in == nil || in.Overlap == nil {
+		return usual
 	}
+	// Checked before it is multiplied, which could turn round.
+	n := *in.Overlap
+	if n < 0 || n > int(most.Seconds()) {
+		n = -1
+	}
+	return time.Duration(n) * time.Second
 }
 
 type rotatedWebhook struct {
@@ -167,15 +182,7 @@ type rotatedWebhook struct {
 }
 
 func (s *server) rotateWebhookSecret(ctx context.Context, in *rotateWebhookIn) (rotatedWebhook, error) {
-	overlap := event.DefaultOverlap
-	if in.Body != nil && in.Body.Overlap != nil {
-		// Checked before it is multiplied, which could turn round.
-		n := *in.Body.Overlap
-		if n < 0 || n > int(event.MaxOverlap.Seconds()) {
-			n = -1
-		}
-		overlap = time.Duration(n) * time.Second
-	}
+	overlap := in.Body.within(event.DefaultOverlap, event.MaxOverlap)
 	secret, until, err := s.Events.RotateSecret(ctx, callerOf(ctx).principal.ProjectID, in.ID, overlap)
 	if err != nil {
 		return rotatedWebhook{}, err

@@ -11,14 +11,19 @@ import (
 	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/jobs"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/internal/trigger"
 )
 
 // withJobs gives the service of events its queue; nothing runs.
 func (w *world) withJobs() {
 	w.t.Helper()
-	q, err := jobs.New(w.t.Context(), jobs.Options{DB: w.db, Works: w.events.Works(), Queues: map[string]int{event.JobQueue: 1}})
+	q, err := jobs.New(w.t.Context(), jobs.Options{
+		DB: w.db, Works: append(w.events.Works(), w.triggers.Works()...),
+		Queues: map[string]int{event.JobQueue: 1, trigger.JobQueue: 1, trigger.ReceiveQueue: 1},
+	})
 	must(w.t, err)
 	w.events.Use(q)
+	w.triggers.Use(q)
 }
 
 func (w *world) publish(key string) (id string) {

@@ -193,7 +193,7 @@ func (a *App) setup(ctx context.Context) error {
 	})
 	a.origin = api.Origin(cfg.PublicURL, cfg.TrustedProxies)
 	triggers := trigger.New(trigger.Options{
-		Store: a.db, Catalog: cat, Connect: conn, Events: events, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
+		Store: a.db, Catalog: cat, Connect: conn, Events: events, Vault: a.vault, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
 		Pace:    a.opts.Times.PollPace,
 		Observe: func(p trigger.Polled) { a.tel.Metrics.Poll(p.Trigger, p.Outcome, p.Events, p.Missed, p.Took) },
 	})
@@ -336,7 +336,7 @@ func (a *App) setupServer(r rooms) error {
 	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
 	pages := ui.New(ui.Options{Connect: r.conn, Origin: a.origin, Logger: a.log})
 	a.server = &http.Server{
-		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log)),
+		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log), api.NewReceiver(r.triggers, a.log)),
 		ReadHeaderTimeout: a.opts.Times.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

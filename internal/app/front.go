@@ -19,7 +19,7 @@ import (
 
 // front gives each request to its door. It routes by hand because a ServeMux
 // would answer "//" with a redirect, which drops the body of a POST.
-func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
+func (a *App) front(rest, mcp, pages, blobs, receiver http.Handler) http.Handler {
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
@@ -31,6 +31,7 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 		ui.RouteCallback:     a.observed(ui.RouteCallback, slog.LevelInfo, pages),
 		ui.RouteFinish:       a.observed(ui.RouteFinish, slog.LevelInfo, pages),
 		api.BlobPath:         a.observed(api.BlobPath, slog.LevelInfo, blobs),
+		api.ReceiverPath:     a.observed(api.ReceiverPath, slog.LevelInfo, receiver),
 		"/healthz":           a.observed("/healthz", slog.LevelDebug, health),
 		"/readyz":            a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
 	}
@@ -49,6 +50,8 @@ func (a *App) front(rest, mcp, pages, blobs http.Handler) http.Handler {
 			path = ui.Serves(path)
 		case strings.HasPrefix(path, "/files/"):
 			path = api.BlobPath
+		case strings.HasPrefix(path, "/webhooks/"):
+			path = api.ReceiverPath
 		}
 		if door, ok := doors[path]; ok {
 			door.ServeHTTP(w, r)

@@ -34,6 +34,9 @@ const deliverAtOnce = 20
 // pollAtOnce is how many polls of triggers a process makes at a time.
 const pollAtOnce = 16
 
+// receiveAtOnce is how many received webhooks a process looks into at a time.
+const receiveAtOnce = 8
+
 // nothing is the arguments of jobs that need none.
 type nothing struct{}
 
@@ -49,7 +52,7 @@ func (a *App) duties(r rooms) []duty {
 	const long = 5 * time.Minute
 	return []duty{
 		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
-		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, func(ctx context.Context) error { return a.pruneConnects(ctx, r.conn) }},
+		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, func(ctx context.Context) error { return a.pruneConnects(ctx, r.conn, r.triggers) }},
 		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
 		{jobs.Kind[nothing]{Name: "prune_events", Timeout: long}, pruneEvents, func(ctx context.Context) error {
 			return a.pruneEvents(ctx, r.events)
@@ -76,7 +79,7 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 	opts := jobs.Options{DB: a.db, Logger: a.log, Drain: a.opts.Times.Drain, Observe: func(t jobs.Try) {
 		a.tel.Metrics.Job(t.Kind, string(t.Outcome), t.Took)
 	}}
-	opts.Queues = map[string]int{event.JobQueue: deliverAtOnce, trigger.JobQueue: pollAtOnce}
+	opts.Queues = map[string]int{event.JobQueue: deliverAtOnce, trigger.JobQueue: pollAtOnce, trigger.ReceiveQueue: receiveAtOnce}
 	opts.Works = append(append(opts.Works, r.events.Works()...), r.triggers.Works()...)
 	for _, d := range a.duties(r) {
 		opts.Works = append(opts.Works, d.kind.Work(func(ctx context.Context, _ nothing) error { return d.do(ctx) }))
@@ -93,8 +96,9 @@ func (a *App) setupJobs(ctx context.Context, r rooms) error {
 
 // pruneConnects clears away what connecting leaves: tokens of walks that nobody
 // ended, links and walks that have expired, accounts whose user never finished
-// connecting, leases of processes that died, and old news of accounts.
-func (a *App) pruneConnects(ctx context.Context, conn *connect.Service) error {
+// connecting, leases of processes that died, old news of accounts, and webhooks that were never
+// looked into to their end.
+func (a *App) pruneConnects(ctx context.Context, conn *connect.Service, triggers *trigger.Service) error {
 	now := time.Now()
 	before := now.Add(-connectGrace)
 	for _, drop := range []func() (int, error){
@@ -103,6 +107,7 @@ func (a *App) pruneConnects(ctx context.Context, conn *connect.Service) error {
 		func() (int, error) { return a.db.DropExpiredLinks(ctx, before, pruneBatch) },
 		func() (int, error) { return a.db.DropExpiredFlows(ctx, before, pruneBatch) },
 		func() (int, error) { return a.db.DropEndedLeases(ctx, before, pruneBatch) },
+		func() (int, error) { return triggers.DropReceived(ctx, pruneBatch) },
 		func() (int, error) { return a.db.DropAccountEvents(ctx, now.Add(-keepEvents), pruneBatch) },
 	} {
 		if err := inBatches(drop); err != nil {

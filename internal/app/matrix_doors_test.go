@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/trigger"
 	"github.com/sluice-run/sluice/sandbox/confluence"
 )
 
@@ -25,6 +26,7 @@ var doors = map[string]func(m *matrix, path string){
 	"/oauth/callback":            (*matrix).callbackDoor, // and TestOAuthBoundToBrowser
 	"/oauth/finish/{flow}":       (*matrix).finishDoor,
 	"/files/blob/{token}":        (*matrix).blobDoor,
+	"/webhooks/{endpoint}":       (*matrix).webhookDoor,
 	"/healthz":                   (*matrix).openDoor,
 	"/readyz":                    (*matrix).openDoor,
 	"/metrics":                   (*matrix).openDoor,
@@ -284,6 +286,43 @@ func (m *matrix) blobDoor(string) {
 		m.wrong++
 		if got := m.send(http.MethodGet, "/files/blob/"+url.PathEscape(mixed), "", "X-Api-Key", ""); got.status/100 != 4 {
 			m.t.Errorf("CROSSING: half a token each: %v", got)
+		}
+	}
+}
+
+// webhookDoor: an application tells only the endpoint whose secret it has.
+func (m *matrix) webhookDoor(string) {
+	m.t.Helper()
+	db := m.database()
+	for _, n := range m.all {
+		id, secret := n.things["endpoint"], n.things["endpoint_secret"]
+		tries := map[[2]string]bool{{id, ""}: true, {id, n.things["key"]}: true, {n.things["hook"], secret}: true, {n.things["config"], secret}: true}
+		for _, guess := range m.guesses(n, id) {
+			tries[[2]string{guess, secret}] = true
+		}
+		for _, guess := range m.guesses(n, secret) {
+			tries[[2]string{id, guess}] = true
+		}
+		for _, other := range m.all {
+			if other != n {
+				tries[[2]string{id, other.things["endpoint_secret"]}], tries[[2]string{other.things["endpoint"], secret}] = true, true
+			}
+		}
+		for try := range tries {
+			a := m.send(http.MethodPost, "/webhooks/"+try[0], `{}`, trigger.SecretHeader, try[1], "X-Api-Key", n.things["key"])
+			m.wrong++
+			if a.status != http.StatusUnauthorized {
+				m.t.Errorf("CROSSING: a webhook to %s with %q: %v", try[0], try[1], a)
+			}
+			m.hidden("a webhook with a wrong secret", try[0], a, nil, m.all)
+		}
+		if kept, err := db.CountInbound(m.t.Context(), n.project, id); kept != 0 || err != nil {
+			m.t.Errorf("CROSSING: %d webhooks of %s are kept, %v", kept, n, err)
+		}
+		a := m.send(http.MethodPost, "/webhooks/"+id, `{}`, trigger.SecretHeader, secret, "X-Api-Key", "")
+		m.right++
+		if a.status != http.StatusAccepted {
+			m.t.Errorf("the webhook of %s: %v", n, a)
 		}
 	}
 }

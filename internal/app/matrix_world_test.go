@@ -151,6 +151,11 @@ func (w *world) fill(n *identityOf) {
 	w.addFiles(n, tag)
 	w.addEvents(n, tag)
 	n.set("trigger", w.addTrigger(n, "CONFLUENCE_PAGE_CREATED_TRIGGER"))
+	endpoint := w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/webhook_endpoints",
+		fmt.Sprintf(`{"toolkit_slug":"confluence","client_id":%q}`, n.things["config"]), "id", "data.secret")
+	n.things["endpoint"], n.things["endpoint_secret"] = endpoint[0], endpoint[1]
+	n.marks = append(n.marks, endpoint[1])
+	n.shared = append(n.shared, endpoint[0])
 	run := w.ask(n, http.StatusOK, http.MethodPost, sessions+"/"+n.things["session"]+"/execute",
 		`{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, "log_id", "data.email")
 	n.set("log", run[0])
@@ -274,6 +279,10 @@ var makers = map[string]func(w *world, n *identityOf) string{
 		w.made[n]++
 		w.mu.Unlock()
 		return w.addTrigger(n, slug)
+	},
+	"endpoint": func(w *world, n *identityOf) string {
+		return w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/webhook_endpoints",
+			fmt.Sprintf(`{"toolkit_slug":"confluence","client_id":%q}`, domain.NewSecret("")), "id")[0]
 	},
 	"session": (*world).openSession,
 	"server":  func(w *world, n *identityOf) string { return w.addServer(n, `,"toolkits":["confluence"]`) },

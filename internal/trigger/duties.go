@@ -71,7 +71,11 @@ func (s *Service) Resume(ctx context.Context) error {
 func (s *Service) resume(ctx context.Context, stale *domain.TriggerInstance) error {
 	interval := s.opts.MinInterval
 	if kind, err := s.opts.Catalog.Trigger(ctx, stale.ProjectID, stale.Trigger, ""); err == nil {
-		interval = s.bounds(kind.Trigger).usual
+		b, err := s.bounds(ctx, s.opts.Store, stale.ProjectID, kind.Trigger)
+		if err != nil {
+			return err
+		}
+		interval = b.usual
 	}
 	err := raced(func() error {
 		return s.opts.Store.InTx(ctx, func(tx store.Tx) error {

@@ -6,10 +6,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/sluice-run/sluice/internal/connect"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/jobs"
-	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -43,7 +41,10 @@ func (s *Service) run(ctx context.Context, a pollArgs) error {
 		return err
 	}
 	p.Version++
-	r := &round{s: s, p: &p, t: kind.Trigger, bounds: s.bounds(kind.Trigger)}
+	r := &round{s: s, p: &p, t: kind.Trigger, due: p.NextAt}
+	if r.bounds, err = s.bounds(ctx, s.opts.Store, p.ProjectID, kind.Trigger); err != nil {
+		return err
+	}
 	for r.number = 1; ; r.number++ {
 		r.began = s.now()
 		out, err := r.ask(ctx)
@@ -87,6 +88,7 @@ type round struct {
 	bounds bounds
 	number int
 	began  time.Time
+	due    time.Time // of the first round
 }
 
 // ask looks at the application.
@@ -94,27 +96,7 @@ func (r *round) ask(ctx context.Context) (*toolkit.Polled, error) {
 	s, p := r.s, r.p
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	a, err := s.opts.Store.Account(ctx, p.ProjectID, p.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := s.opts.Connect.Select(ctx, connect.Choice{
-		ProjectID: p.ProjectID, UserID: a.UserID, Toolkit: p.Toolkit, Account: p.AccountID,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if chosen == nil {
-		return nil, domain.Errorf(domain.CodeUnsupported, "toolkit %s has no accounts any more", p.Toolkit)
-	}
-	kind, err := s.opts.Catalog.Trigger(ctx, p.ProjectID, p.Trigger, "")
-	if err != nil {
-		return nil, err
-	}
-	if err := policy.TriggerScopes(kind, &chosen.ConnectedAccount); err != nil {
-		return nil, err
-	}
-	call, err := s.opts.Connect.Prepare(ctx, kind.Toolkit, &chosen.ConnectedAccount, nil)
+	_, call, err := s.callOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +108,11 @@ func (r *round) ask(ctx context.Context) (*toolkit.Polled, error) {
 }
 
 func (r *round) observe(outcome string, events, missed int) {
-	r.s.opts.Observe(Polled{Trigger: r.p.Trigger, Outcome: outcome, Events: events, Missed: missed, Took: r.s.now().Sub(r.began)})
+	p := Polled{Trigger: r.p.Trigger, Outcome: outcome, Events: events, Missed: missed, Took: r.s.now().Sub(r.began)}
+	if r.number == 1 {
+		p.Late = max(r.began.Sub(r.due), 0)
+	}
+	r.s.opts.Observe(p)
 }
 
 // errStolen says that the claim ran out and another process has the poll.
@@ -153,11 +139,12 @@ func (r *round) commit(ctx context.Context, out *toolkit.Polled) (more bool, err
 	}
 	more = out.More && r.number < maxRounds
 	next := *r.p
+	var told tally
 	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
-		next = *r.p
+		next, told = *r.p, nil
 		next.Cursor, next.Failures, next.LastError, next.PolledAt = out.Cursor, 0, "", r.began
 		next.Interval = r.bounds.next(r.p.Interval, len(out.Events))
-		wanted, err := r.publish(ctx, tx, events)
+		wanted, err := s.publish(ctx, tx, r.p, events, 0, &told)
 		if err != nil {
 			return err
 		}
@@ -182,6 +169,7 @@ func (r *round) commit(ctx context.Context, out *toolkit.Polled) (more bool, err
 		return false, r.stolen(err)
 	}
 	*r.p = next
+	told.tell(s, r.p.Trigger, SourcePoll)
 	r.observe("done", len(out.Events), out.Missed)
 	return more, nil
 }
@@ -198,6 +186,7 @@ func (r *round) stolen(err error) error {
 // publishPart keeps some of the events and prolongs the claim.
 func (r *round) publishPart(ctx context.Context, events []toolkit.RawEvent) error {
 	until := r.s.now().Add(r.s.opts.Lease)
+	var told tally
 	err := r.s.opts.Store.InTx(ctx, func(tx store.Tx) error {
 		held, err := tx.ClaimPoll(ctx, domain.PollKey{ProjectID: r.p.ProjectID, ID: r.p.ID, Version: r.p.Version}, until)
 		if err == nil && !held {
@@ -206,19 +195,31 @@ func (r *round) publishPart(ctx context.Context, events []toolkit.RawEvent) erro
 		if err != nil {
 			return err
 		}
-		_, err = r.publish(ctx, tx, events)
+		told = nil
+		_, err = r.s.publish(ctx, tx, r.p, events, 0, &told)
 		return err
 	})
 	if err == nil {
+		told.tell(r.s, r.p.Trigger, SourcePoll)
 		r.p.Version, r.p.ClaimedUntil = r.p.Version+1, until
 	}
 	return err
 }
 
+// tally is what a transaction told, for the metrics: it counts once that commits.
+type tally []time.Duration
+
+func (t tally) tell(s *Service, trigger, source string) {
+	for _, lag := range t {
+		s.opts.Told(Told{Trigger: trigger, Source: source, Lag: lag})
+	}
+}
+
 // publish tells every enabled instance of the events; wanted says whether there is
-// one.
-func (r *round) publish(ctx context.Context, tx store.Tx, events []toolkit.RawEvent) (wanted bool, err error) {
-	served, err := tx.TriggersOfPoll(ctx, r.p.ProjectID, r.p.ID)
+// one. With grace it leaves out what happened longer than that before the instance
+// was made or enabled.
+func (s *Service) publish(ctx context.Context, tx store.Tx, p *domain.TriggerPoll, events []toolkit.RawEvent, grace time.Duration, told *tally) (wanted bool, err error) {
+	served, err := tx.TriggersOfPoll(ctx, p.ProjectID, p.ID)
 	if err != nil {
 		return false, err
 	}
@@ -229,13 +230,19 @@ func (r *round) publish(ctx context.Context, tx store.Tx, events []toolkit.RawEv
 		}
 		wanted = true
 		for _, e := range events {
-			_, _, err := r.s.opts.Events.Publish(ctx, tx, domain.Event{
+			if grace > 0 && e.OccurredAt.Before(t.UpdatedAt.Add(-grace)) {
+				continue
+			}
+			kept, isNew, err := s.opts.Events.Publish(ctx, tx, domain.Event{
 				ProjectID: t.ProjectID, Type: domain.EventTriggerMessage, Source: t.ID, Key: e.Key, UserID: t.UserID,
 				Trigger: t.Trigger, AccountID: t.AccountID, AuthConfigID: t.AuthConfigID,
 				Payload: fit(e.Payload), OccurredAt: e.OccurredAt,
 			})
 			if err != nil {
 				return false, err
+			}
+			if isNew {
+				*told = append(*told, kept.CreatedAt.Sub(kept.OccurredAt))
 			}
 		}
 	}

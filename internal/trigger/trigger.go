@@ -25,12 +25,16 @@ type Store interface {
 	store.Polls
 	store.Accounts
 	store.AuthConfigs
+	store.Endpoints
+	store.Inbounds
+	store.TriggerSettings
 	InTx(ctx context.Context, f func(tx store.Tx) error) error
 }
 
 // Catalog knows the types.
 type Catalog interface {
 	Trigger(ctx context.Context, projectID, slug, version string) (*catalog.Trigger, error)
+	Triggers(ctx context.Context, projectID string) []*catalog.Trigger
 }
 
 // Connect gives accounts and the calls that run on them.
@@ -49,13 +53,14 @@ type Queue interface {
 	Enqueue(ctx context.Context, tx store.Tx, j jobs.Job) error
 }
 
-// Options configures a Service. Store, Catalog, Connect and Events are required; the
-// zero values of the others mean the defaults in brackets.
+// Options configures a Service. Store, Catalog, Connect, Events and Vault are
+// required; the zero values of the others mean the defaults in brackets.
 type Options struct {
 	Store   Store
 	Catalog Catalog
 	Connect Connect
 	Events  Events
+	Vault   Vault
 	Logger  *slog.Logger // [none]
 	// Timeout bounds one look at the application [60 s], at most 2 min.
 	Timeout time.Duration
@@ -78,7 +83,9 @@ type Options struct {
 	PerProject int
 	// Observe hears of every poll that ended; optional.
 	Observe func(p Polled)
-	Now     func() time.Time // [time.Now]
+	// Told hears of every event that was kept, once for each instance; optional.
+	Told func(t Told)
+	Now  func() time.Time // [time.Now]
 }
 
 // Polled is a poll that ended.
@@ -88,6 +95,22 @@ type Polled struct {
 	Events  int    // before they were shared out
 	Missed  int    // changes that the application counted and that no event tells of
 	Took    time.Duration
+	// Late is how long after its time it began, of the first round.
+	Late time.Duration
+}
+
+// How an event became known.
+const (
+	SourcePoll    = "poll"
+	SourceWebhook = "webhook"
+)
+
+// Told is an event that was kept for an instance.
+type Told struct {
+	Trigger string
+	Source  string
+	// Lag is the time from what happened, by the application's clock, to the keeping.
+	Lag time.Duration
 }
 
 const (
@@ -110,6 +133,7 @@ type Service struct {
 	opts  Options
 	log   *slog.Logger
 	queue Queue
+	pace  pace // of webhooks, by endpoint
 
 	mu    sync.Mutex
 	taken map[string]int // polls that run, by project
@@ -130,7 +154,10 @@ func New(o Options) *Service {
 	if o.Observe == nil {
 		o.Observe = func(Polled) {}
 	}
-	s := &Service{opts: o, log: o.Logger, taken: map[string]int{}}
+	if o.Told == nil {
+		o.Told = func(Told) {}
+	}
+	s := &Service{opts: o, log: o.Logger, taken: map[string]int{}, pace: pace{rate: receiveRate, burst: receiveBurst}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -152,7 +179,9 @@ type pollArgs struct {
 var pollKind = jobs.Kind[pollArgs]{Name: "poll_trigger", Queue: JobQueue, Timeout: 5 * time.Minute, Tries: 5}
 
 // Works is what the service does as jobs.
-func (s *Service) Works() []jobs.Work { return []jobs.Work{pollKind.Work(s.run)} }
+func (s *Service) Works() []jobs.Work {
+	return []jobs.Work{pollKind.Work(s.run), receiveKind.Work(s.received)}
+}
 
 // swap keeps the poll, which must still be at p.Version, with the job of its next
 // time; it reports false when somebody else was first.

@@ -185,7 +185,11 @@ func (s *Service) startIn(ctx context.Context, tx store.Tx, w *watched, t *domai
 	if err != nil && !missing {
 		return err
 	}
-	usual := s.bounds(w.kind.Trigger).usual
+	b, err := s.bounds(ctx, tx, t.ProjectID, w.kind.Trigger)
+	if err != nil {
+		return err
+	}
+	usual := b.usual
 	switch {
 	case missing:
 		p = domain.TriggerPoll{

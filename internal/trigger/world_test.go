@@ -52,12 +52,15 @@ type world struct {
 	clock atomic.Int64
 	asked atomic.Int64 // requests of polls
 	hook  atomic.Pointer[func(r *http.Request)]
+	fault atomic.Pointer[func(rw http.ResponseWriter, r *http.Request) bool] // answers in the site's place
 	a     *domain.ConnectedAccount
 	log   bytes.Buffer
 
 	opts   Options
 	mu     sync.Mutex
 	queue  []pollArgs
+	inbox  []receiveArgs
+	heard  []Told
 	polled []Polled
 	titles int
 }
@@ -103,11 +106,16 @@ func newWorld(t testing.TB, where sqlstore.Options) *world {
 	events := event.New(event.Options{Store: db, Vault: v, HTTP: out, Now: w.now})
 	events.Use(w)
 	w.opts = Options{
-		Store: db, Catalog: cat, Connect: w.conn, Events: events, Logger: logger, Now: w.now,
+		Store: db, Catalog: cat, Connect: w.conn, Events: events, Vault: v, Logger: logger, Now: w.now,
 		Observe: func(p Polled) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.polled = append(w.polled, p)
+		},
+		Told: func(t Told) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.heard = append(w.heard, t)
 		},
 	}
 	w.svc = w.replica()
@@ -127,6 +135,9 @@ func (w *world) openSite() {
 	w.me = w.site.AddUser(confluence.User{Email: "tess@acme.example", DisplayName: "Tess", Admin: true})
 	inner := w.site.Handler()
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if f := w.fault.Load(); f != nil && (*f)(rw, r) {
+			return
+		}
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/wiki/api/v2/pages") {
 			w.asked.Add(1)
 			if f := w.hook.Load(); f != nil {
@@ -152,11 +163,14 @@ func (w *world) pass(d time.Duration) { w.clock.Add(int64(d)) }
 func (w *world) Enqueue(_ context.Context, _ store.Tx, j jobs.Job) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a, known := j.Args().(pollArgs)
-	if !known {
+	switch a := j.Args().(type) {
+	case pollArgs:
+		w.queue = append(w.queue, a)
+	case receiveArgs:
+		w.inbox = append(w.inbox, a)
+	default:
 		return fmt.Errorf("a job of kind %s", j.Kind())
 	}
-	w.queue = append(w.queue, a)
 	return nil
 }
 
