@@ -40,7 +40,7 @@ func many(b *testing.B, where sqlstore.Options) {
 		w.clock.Store(time.Now().UnixNano())
 		i := w.upsert(`{"spaceId":"MKT"}`)
 		svc := w.replica()
-		engine, err := jobs.New(b.Context(), jobs.Options{DB: w.db, Works: svc.Works(), Queues: map[string]int{JobQueue: 16}})
+		engine, err := jobs.New(b.Context(), jobs.Options{DB: w.db, Works: svc.Works(), Queues: map[string]int{JobQueue: 16, ReceiveQueue: 1}})
 		ok(b, err)
 		svc.Use(engine)
 		w.due(svc, i, instances)

@@ -98,7 +98,7 @@ func (p chaosPlace) open(ctx context.Context) (*chaosProcess, error) {
 		Timeout: 5 * time.Second, Lease: 6 * time.Second, Overdue: 6 * time.Second, MinInterval: 200 * time.Millisecond,
 	})
 	c.jobs, err = jobs.New(ctx, jobs.Options{
-		DB: db, Queues: map[string]int{JobQueue: 4, event.JobQueue: 8}, Poll: 50 * time.Millisecond,
+		DB: db, Queues: map[string]int{JobQueue: 4, ReceiveQueue: 2, event.JobQueue: 8}, Poll: 50 * time.Millisecond,
 		Works: append(c.svc.Works(), c.events.Works()...),
 	})
 	if err != nil {
