@@ -206,7 +206,7 @@ func TestDocument(t *testing.T) {
 	}
 	for at, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			if strings.Contains(at, own) {
+			if strings.Contains(at, own) || strings.Contains(at, "/internal/sdk/realtime/") { // §5.5, which the document leaves out
 				continue
 			}
 			for status := range op.Responses.Map() {

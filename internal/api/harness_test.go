@@ -105,7 +105,10 @@ func newWorld(t *testing.T, change ...func(*api.Options)) *world {
 	})
 	w.events = event.New(event.Options{Store: db, Vault: v, HTTP: up})
 	w.triggers = trigger.New(trigger.Options{Store: db, Catalog: cat, Connect: conn, Events: w.events, Vault: v})
-	stream, err := realtime.New(realtime.Options{Events: w.events, Identity: w.ids})
+	stream, err := realtime.New(realtime.Options{
+		Events: w.events, Identity: w.ids, Secrets: db, Vault: v,
+		Detail: func(context.Context, *domain.Event) realtime.Detail { return realtime.Detail{} },
+	})
 	must(t, err)
 	must(t, stream.Start(ctx))
 	t.Cleanup(stream.Stop)

@@ -17,11 +17,14 @@ import (
 	"github.com/sluice-run/sluice/internal/webhook"
 )
 
-// EventStream tells events while they happen, as server-sent events.
+// EventStream tells events while they happen: as server-sent events itself, and
+// over sockets of Pusher's protocol, for which it signs.
 type EventStream interface {
 	// ServeEvents tells of the project's events until the caller goes or the key
 	// ends. An error means that nothing was written.
 	ServeEvents(w http.ResponseWriter, r *http.Request, q event.Stream) error
+	// Authorize gives the signature with which the socket subscribes to the channel.
+	Authorize(ctx context.Context, p domain.Principal, socketID, channel string) (string, error)
 }
 
 const streamPath = ownPrefix + "/events/stream"
@@ -58,6 +61,7 @@ func (s *server) streamRoutes(mux *http.ServeMux) {
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: schema.Schema(reflect.TypeFor[eventOut](), true, "Event")}},
 	}
 	s.huma.OpenAPI().AddOperation(op)
+	s.pusherRoutes(mux)
 	mux.HandleFunc(http.MethodGet+" "+prefix+streamPath, s.streamEvents)
 }
 

@@ -47,19 +47,15 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 var unoffered = map[string]string{
 	http.MethodGet: `
 /logs/tool_execution/{id}
-/cli/realtime/credentials
 /internal/action_execution/fields
 /internal/action_execution/log/{id}
-/internal/trigger/log/{id}
-/internal/sdk/realtime/credentials`,
+/internal/trigger/log/{id}`,
 	http.MethodPost: `
 /tools/execute/{slug}/input
 /logs/tool_execution
 /project/usage/{entity}
-/cli/realtime/auth
 /internal/action_execution/logs
 /internal/trigger/logs
-/internal/sdk/realtime/auth
 /org/usage/{entity}`,
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,7 @@ func TestPathsAndMethods(t *testing.T) {
 	}
 	one := strings.TrimPrefix(w.session(`{"user_id":"u"}`), "/api/v3.1")
 	w.want(200, "POST", "//api/v3/"+one+"//execute/", `{"tool_slug":"CLOCK_NOW"}`)
-	e := w.want(501, "POST", "//api/v3/internal/sdk/realtime/auth?source=python", "socket_id=1", "Content-Type", "application/x-www-form-urlencoded")
+	e := w.want(501, "POST", "//api/v3/tools/execute/proxy?source=python", "{}")
 	if !strings.Contains(e.text("error.message"), "not offered yet") {
 		t.Errorf("not offered: %s", e.Raw)
 	}
@@ -413,4 +414,34 @@ func TestPublicDocument(t *testing.T) {
 	}
 	w.want(200, "GET", "/openapi.json", nil, "X-Api-Key", "")
 	w.want(405, "POST", "/openapi.json", `{}`)
+}
+
+// What clients of Pusher's protocol ask, in the ways in which they do.
+func TestRealtimeCredentials(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	channel := "private-" + w.project.ID + "_triggers"
+	for _, at := range []string{"/api/v3/internal/sdk/realtime/", "/api/v3.1/cli/realtime/"} {
+		got := w.want(200, "GET", at+"credentials", nil)
+		key := got.text("pusher_key")
+		if got.text("project_id") != w.project.ID || got.text("pusher_cluster") != "sluice" || !strings.HasPrefix(key, "key_") {
+			t.Errorf("%s: %s", at, got.Raw)
+		}
+		form := url.Values{"socket_id": {"12.34"}, "channel_name": {channel}}.Encode()
+		signed := w.want(200, "POST", "/"+at+"auth?source=python", form, "Content-Type", "application/x-www-form-urlencoded").text("auth")
+		if rest, ok := strings.CutPrefix(signed, key+":"); !ok || len(rest) != 64 {
+			t.Errorf("%s: signed with %q", at, signed)
+		}
+		again := w.want(200, "POST", at+"auth", map[string]string{"socket_id": "12.34", "channel_name": channel}).text("auth")
+		if again != signed {
+			t.Errorf("%s: as JSON %s, as a form %s", at, again, signed)
+		}
+		for _, body := range []string{"", "socket_id=12.34", "socket_id=x&channel_name=" + channel, "%zz", "socket_id=1%00.2&channel_name=" + channel} {
+			w.want(400, "POST", at+"auth", body, "Content-Type", "application/x-www-form-urlencoded")
+		}
+		for _, body := range []string{"[]", "{", `{"socket_id":1}`} {
+			w.want(400, "POST", at+"auth", body)
+		}
+		w.want(403, "POST", at+"auth", "socket_id=1.2&channel_name=private-pr_else_triggers", "Content-Type", "application/x-www-form-urlencoded")
+	}
 }

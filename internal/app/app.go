@@ -314,7 +314,7 @@ func (a *App) setupServer(r rooms) error {
 	cfg := a.opts.Config
 	var err error
 	a.live, err = realtime.New(realtime.Options{
-		Events: r.events, Identity: a.ident, Logger: a.log, MaxAllStreams: cfg.MaxStreams,
+		Events: r.events, Identity: a.ident, Secrets: a.db, Vault: a.vault, Detail: r.detail, Logger: a.log, MaxAllStreams: cfg.MaxStreams,
 		Opened: func() func() { return a.tel.Metrics.StreamOpened("events") },
 	})
 	if err != nil {
@@ -336,7 +336,7 @@ func (a *App) setupServer(r rooms) error {
 	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
 	pages := ui.New(ui.Options{Connect: r.conn, Origin: a.origin, Logger: a.log})
 	a.server = &http.Server{
-		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log), api.NewReceiver(r.triggers, a.log)),
+		Handler:           a.front(rest, a.mcp.Handler(), pages, api.NewBlobs(r.files, a.log), api.NewReceiver(r.triggers, a.log), a.live.Pusher()),
 		ReadHeaderTimeout: a.opts.Times.Header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-run/sluice/internal/catalog"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/event"
+	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/store"
 )
 
@@ -42,4 +43,20 @@ func publishAccountEvents(events *event.Service, cat *catalog.Catalog) func(cont
 		})
 		return err
 	}
+}
+
+// detail finds what an event does not say of its trigger. What is gone by now is
+// left empty.
+func (r rooms) detail(ctx context.Context, e *domain.Event) realtime.Detail {
+	var d realtime.Detail
+	if t, err := r.cat.Trigger(ctx, e.ProjectID, e.Trigger, ""); err == nil {
+		d.Toolkit = t.Toolkit.Slug
+	}
+	if t, err := r.triggers.Instance(ctx, e.ProjectID, e.Source); err == nil {
+		d.Toolkit, d.Config = t.Toolkit, t.Config
+	}
+	if a, err := r.conn.Account(ctx, e.ProjectID, e.AccountID); err == nil {
+		d.Active = a.Status == domain.AccountActive && !a.Disabled
+	}
+	return d
 }

@@ -14,12 +14,16 @@ import (
 
 	"github.com/sluice-run/sluice/internal/api"
 	"github.com/sluice-run/sluice/internal/mcpserver"
+	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/ui"
 )
 
+// routeSocket is the door of Pusher's protocol.
+const routeSocket = realtime.PathApp + "{key}"
+
 // front gives each request to its door. It routes by hand because a ServeMux
 // would answer "//" with a redirect, which drops the body of a POST.
-func (a *App) front(rest, mcp, pages, blobs, receiver http.Handler) http.Handler {
+func (a *App) front(rest, mcp, pages, blobs, receiver, sockets http.Handler) http.Handler {
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
@@ -34,6 +38,7 @@ func (a *App) front(rest, mcp, pages, blobs, receiver http.Handler) http.Handler
 		api.ReceiverPath:     a.observed(api.ReceiverPath, slog.LevelInfo, receiver),
 		"/healthz":           a.observed("/healthz", slog.LevelDebug, health),
 		"/readyz":            a.observed("/readyz", slog.LevelDebug, http.HandlerFunc(a.ready)),
+		routeSocket:          a.observed(routeSocket, slog.LevelInfo, sockets),
 	}
 	if a.opts.Config.Metrics {
 		doors["/metrics"] = a.observed("/metrics", slog.LevelDebug, a.tel.Metrics.Handler())
@@ -52,6 +57,8 @@ func (a *App) front(rest, mcp, pages, blobs, receiver http.Handler) http.Handler
 			path = api.BlobPath
 		case strings.HasPrefix(path, "/webhooks/"):
 			path = api.ReceiverPath
+		case strings.HasPrefix(path, realtime.PathApp):
+			path = routeSocket
 		}
 		if door, ok := doors[path]; ok {
 			door.ServeHTTP(w, r)

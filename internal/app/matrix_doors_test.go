@@ -27,6 +27,7 @@ var doors = map[string]func(m *matrix, path string){
 	"/oauth/finish/{flow}":       (*matrix).finishDoor,
 	"/files/blob/{token}":        (*matrix).blobDoor,
 	"/webhooks/{endpoint}":       (*matrix).webhookDoor,
+	"/app/{key}":                 (*matrix).socketDoor,
 	"/healthz":                   (*matrix).openDoor,
 	"/readyz":                    (*matrix).openDoor,
 	"/metrics":                   (*matrix).openDoor,

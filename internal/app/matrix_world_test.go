@@ -129,7 +129,7 @@ func (w *world) fill(n *identityOf) {
 	user := n.things["user"]
 	tag := domain.NewSecret("")[:12] // in every name that we choose
 	n.marks = append(n.marks, tag)
-	n.things["tag"] = tag
+	n.things["tag"], n.things["project"] = tag, n.project
 	n.things["config_name"] = "config " + domain.NewSecret("")[:12]
 	n.things["config"] = w.ask(n, http.StatusCreated, http.MethodPost, "/api/v3.1/auth_configs",
 		fmt.Sprintf(`{"toolkit":{"slug":"confluence"},"auth_config":{"type":"use_custom_auth","authScheme":"API_KEY","name":%q}}`, n.things["config_name"]),

@@ -110,6 +110,7 @@ var owners = []struct{ dep, may string }{
 	{"github.com/pressly/goose", "internal/store/sqlstore"},
 	{"github.com/riverqueue/river", "internal/jobs"},
 	{"github.com/modelcontextprotocol/go-sdk", "internal/mcpserver agent tests"},
+	{"github.com/coder/websocket", "internal/realtime tests"},
 	{"github.com/spf13/cobra", "internal/cli"},
 	{"github.com/spf13/pflag", "internal/cli"},
 	{"github.com/danielgtaylor/huma", "internal/api"},

@@ -31,6 +31,27 @@ func (s *Service) Authenticate(ctx context.Context, key string) (domain.Principa
 	return domain.Principal{ProjectID: k.ProjectID, KeyID: k.ID}, nil
 }
 
+// Good fails with CodeUnauthenticated when the key with this id is revoked or gone.
+// It is for what a key has opened, and says nothing of who asks.
+func (s *Service) Good(ctx context.Context, keyID string) error {
+	s.mu.Lock()
+	for _, k := range s.ephemeral {
+		if k.ID == keyID {
+			s.mu.Unlock()
+			return nil
+		}
+	}
+	s.mu.Unlock()
+	revoked, err := s.store.RevokedAPIKeys(ctx, []string{keyID})
+	switch {
+	case err != nil:
+		return err
+	case len(revoked) > 0:
+		return errRevoked()
+	}
+	return nil
+}
+
 // find gives the key with the hash, revoked ones too.
 func (s *Service) find(ctx context.Context, hash [32]byte) (domain.APIKey, error) {
 	s.mu.Lock()

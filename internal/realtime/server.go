@@ -22,14 +22,20 @@ type Events interface {
 // Identity says when a key ends; *identity.Service is one.
 type Identity interface {
 	Watch(ctx context.Context, p domain.Principal) (context.Context, context.CancelFunc)
+	// Good fails with CodeUnauthenticated when there is no such key any more.
+	Good(ctx context.Context, keyID string) error
 }
 
-// Options configures a Server. Events and Identity are required; the zero values
-// of the others mean the defaults in brackets.
+// Options configures a Server. Events, Identity, Secrets, Vault and Detail are
+// required; the zero values of the others mean the defaults in brackets.
 type Options struct {
 	Events   Events
 	Identity Identity
-	Logger   *slog.Logger // [none]
+	Secrets  Secrets
+	Vault    Vault
+	// Detail gives what an event does not say of its trigger.
+	Detail func(ctx context.Context, e *domain.Event) Detail
+	Logger *slog.Logger // [none]
 	// Every is how often the database is asked for news while a stream is open
 	// [200 ms].
 	Every time.Duration
@@ -37,6 +43,9 @@ type Options struct {
 	KeepAlive time.Duration
 	// WriteTime is how long one write to a stream may take [15 s].
 	WriteTime time.Duration
+	// Activity is how long a socket may be silent before it is pinged [2 min], Pong
+	// how long the answer may take [30 s].
+	Activity, Pong time.Duration
 	// MaxStreams bounds the open streams of one key [32], MaxAllStreams those of
 	// the process [2000].
 	MaxStreams, MaxAllStreams int
@@ -59,6 +68,7 @@ type Server struct {
 	watched map[string]map[*watcher]struct{} // by project
 	open    map[*watcher]context.CancelCauseFunc
 	closing bool
+	sockets sync.WaitGroup
 
 	run struct {
 		sync.Mutex
@@ -69,12 +79,14 @@ type Server struct {
 
 // New makes a Server.
 func New(o Options) (*Server, error) {
-	if o.Events == nil || o.Identity == nil {
-		return nil, errors.New("realtime: Events and Identity are required")
+	if o.Events == nil || o.Identity == nil || o.Secrets == nil || o.Vault == nil || o.Detail == nil {
+		return nil, errors.New("realtime: Events, Identity, Secrets, Vault and Detail are required")
 	}
 	o.Every = cmp.Or(o.Every, 200*time.Millisecond)
 	o.KeepAlive = cmp.Or(o.KeepAlive, 15*time.Second)
 	o.WriteTime = cmp.Or(o.WriteTime, 15*time.Second)
+	o.Activity = cmp.Or(o.Activity, 2*time.Minute)
+	o.Pong = cmp.Or(o.Pong, 30*time.Second)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 32)
 	o.MaxAllStreams = cmp.Or(o.MaxAllStreams, 2000)
 	if o.Logger == nil {
@@ -102,8 +114,11 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends what Start began and waits for it. It may be called again.
+// Stop ends what Start began, with all streams, and waits for sockets, which the
+// HTTP server knows nothing of. It may be called again.
 func (s *Server) Stop() {
+	s.Drain()
+	s.sockets.Wait()
 	s.run.Lock()
 	defer s.run.Unlock()
 	if s.run.stop == nil {
@@ -232,6 +247,12 @@ func (s *Server) watch(ctx context.Context, projectID string) (w *watcher, head 
 // enter takes a place for a stream of the key and gives its context, which ends
 // with the key and with the server.
 func (s *Server) enter(ctx context.Context, p domain.Principal) (context.Context, func(), error) {
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
+		return nil, nil, errClosing
+	}
 	leave, err := s.places.take(p.KeyID)
 	if err != nil {
 		return nil, nil, err

@@ -78,7 +78,12 @@ func start(t *testing.T, where place, change ...func(*realtime.Options)) *node {
 	})
 	must(t, err)
 	n.events = event.New(event.Options{Store: db, Vault: v})
-	o := realtime.Options{Events: n.events, Identity: n.ids}
+	o := realtime.Options{
+		Events: n.events, Identity: n.ids, Secrets: db, Vault: v,
+		Detail: func(context.Context, *domain.Event) realtime.Detail {
+			return realtime.Detail{Toolkit: "confluence", Config: json.RawMessage(`{"space":"MKT"}`), Active: true}
+		},
+	}
 	for _, c := range change {
 		c(&o)
 	}
@@ -86,7 +91,10 @@ func start(t *testing.T, where place, change ...func(*realtime.Options)) *node {
 	must(t, err)
 	must(t, n.ids.Start(ctx))
 	must(t, n.live.Start(ctx))
-	n.server = httptest.NewServer(http.HandlerFunc(n.serve))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", n.serve)
+	mux.Handle(realtime.PathApp, n.live.Pusher())
+	n.server = httptest.NewServer(mux)
 	t.Cleanup(n.stop)
 	return n
 }
