@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/sluice-run/sluice/internal/api"
@@ -10,6 +11,7 @@ import (
 	"github.com/sluice-run/sluice/internal/event"
 	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/store"
+	"github.com/sluice-run/sluice/internal/webhook"
 )
 
 // accountEvents are the types under which the application hears of what became of
@@ -59,4 +61,10 @@ func (r rooms) detail(ctx context.Context, e *domain.Event) realtime.Detail {
 		d.Active = a.Status == domain.AccountActive && !a.Disabled
 	}
 	return d
+}
+
+// SignMessage gives the headers of an event's message of version V3 that is posted
+// by hand, as a webhook subscription with the secret would be sent it.
+func SignMessage(secret, id string, at time.Time, body []byte) (http.Header, error) {
+	return webhook.Sign(webhook.Message{ID: id, At: at, Version: webhook.V3, Body: body}, secret)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // variables are those of ours that commands read and that are no settings.
-var variables = []string{envURL, "SLUICE_USER_ID", "SLUICE_MODEL"}
+var variables = []string{envURL, "SLUICE_USER_ID", "SLUICE_MODEL", envSecret}
 
 func newDoctor(s *shared) *cobra.Command {
 	var user, toolkit, account string

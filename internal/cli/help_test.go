@@ -21,7 +21,7 @@ var helpOf = []string{
 	"import", "import composio", "keys", "keys create", "keys list", "keys revoke",
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
 	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
-	"triggers test", "triggers types", "vault", "vault inventory", "vault revoke",
+	"triggers test", "triggers listen", "triggers types", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"router":   startRouter,
+			"receiver": startReceiver,
 			"status":   wantStatus,
 			"json":     wantJSON,
 			"jsonenv":  setFromJSON,

@@ -24,12 +24,13 @@ func newTriggers(s *shared) *cobra.Command {
 		Example: "  sluice triggers types --toolkit confluence\n" +
 			"  sluice triggers create CONFLUENCE_PAGE_CREATED_TRIGGER --set spaceId=MKT\n" +
 			"  sluice triggers list\n" +
-			"  sluice triggers test CONFLUENCE_PAGE_CREATED_TRIGGER",
+			"  sluice triggers test CONFLUENCE_PAGE_CREATED_TRIGGER\n" +
+			"  sluice triggers listen",
 	})
 	cmd.AddCommand(
 		newTriggersTypes(s), newTriggersCreate(s), newTriggersList(s), newTriggersShow(s),
 		newTriggersEnable(s, true), newTriggersEnable(s, false), newTriggersDelete(s),
-		newTriggersTest(s),
+		newTriggersTest(s), newTriggersListen(s),
 	)
 	replay := newReplay(s, true)
 	s.routerFlag(replay)
