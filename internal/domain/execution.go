@@ -15,7 +15,8 @@ const (
 )
 
 // Execution is the record of one tool call. It is written before the answer
-// goes out. Arguments are kept as size and digest only.
+// goes out. Of the arguments there are size and digest, and what the setting
+// execution_arguments lets be kept of them, sealed.
 type Execution struct {
 	ID            string
 	ProjectID     string
@@ -26,6 +27,9 @@ type Execution struct {
 	Tool          string
 	Version       string
 	AccountID     string // empty when no account was picked
+	AuthConfigID  string // that of the account
+	ParentID      string // the record of the multi-execute that it belongs to; usually empty
+	ParentTool    string
 	Door          string // where the call came in, as execute names it
 	RequestID     string
 	Outcome       Outcome
@@ -35,6 +39,13 @@ type Execution struct {
 	ArgsDigest    [32]byte // SHA-256 of the canonical argument JSON
 	ResultSize    int
 	UpstreamCalls int
-	StartedAt     time.Time
-	Duration      time.Duration
+	// UpstreamID is by what the application's side finds the call's last request in
+	// its own log, as the answer's headers gave it; UpstreamStatus is that answer's.
+	UpstreamID     string
+	UpstreamStatus int
+	// SealedArgs is what is kept of the arguments, sealed for this record; empty
+	// when nothing is.
+	SealedArgs string
+	StartedAt  time.Time
+	Duration   time.Duration
 }

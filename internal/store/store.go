@@ -242,25 +242,6 @@ type Sessions interface {
 	SessionVersions(ctx context.Context, projectID, id string, page Page) ([]domain.SessionVersion, int, error)
 }
 
-// ExecutionFilter narrows a list of executions; empty fields do not.
-type ExecutionFilter struct {
-	SessionID, UserID, Tool, Outcome string
-}
-
-// Executions keeps the record of tool calls.
-type Executions interface {
-	RecordExecution(ctx context.Context, e domain.Execution) error
-	Execution(ctx context.Context, projectID, id string) (domain.Execution, error)
-	// ListExecutions gives records, newest first, and how many there are in all.
-	ListExecutions(ctx context.Context, projectID string, f ExecutionFilter, page Page) ([]domain.Execution, int, error)
-	// ToolkitUse says how many calls of each toolkit the project made since a time,
-	// of its last ten thousand.
-	ToolkitUse(ctx context.Context, projectID string, since time.Time) (map[string]int, error)
-	// DropExecutions removes up to limit records that began before the given time,
-	// the oldest first, and says how many.
-	DropExecutions(ctx context.Context, projectID string, before time.Time, limit int) (int, error)
-}
-
 // FileFilter narrows a list of files; empty fields do not.
 type FileFilter struct {
 	Toolkit, Tool string

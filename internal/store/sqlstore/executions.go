@@ -10,9 +10,10 @@ import (
 
 const (
 	executionColumns = `project_id, id, key_id, user_id, session_id, toolkit, tool, version, account_id, door, request_id,
-		outcome, error_code, error, args_size, args_digest, result_size, upstream_calls, started_at, duration_us`
+		outcome, error_code, error, args_size, args_digest, result_size, upstream_calls, started_at, duration_us,
+		auth_config_id, parent_id, parent_tool, upstream_id, upstream_status, sealed_args`
 	sqlRecordExecution = `INSERT INTO executions (` + executionColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // RecordExecution implements store.Executions. What a tool or an agent made up
@@ -21,7 +22,8 @@ func (s *queries) RecordExecution(ctx context.Context, e domain.Execution) error
 	_, err := s.exec(ctx, noun{name: "execution", id: e.ID, owner: "project"}, sqlRecordExecution,
 		e.ProjectID, e.ID, e.KeyID, plain(e.UserID), plain(e.SessionID), plain(e.Toolkit), plain(e.Tool), plain(e.Version),
 		plain(e.AccountID), e.Door, plain(e.RequestID), string(e.Outcome), string(e.ErrorCode), plain(e.Error), e.ArgsSize,
-		e.ArgsDigest[:], e.ResultSize, e.UpstreamCalls, micros(e.StartedAt), e.Duration.Microseconds())
+		e.ArgsDigest[:], e.ResultSize, e.UpstreamCalls, micros(e.StartedAt), e.Duration.Microseconds(),
+		e.AuthConfigID, e.ParentID, plain(e.ParentTool), plain(e.UpstreamID), e.UpstreamStatus, e.SealedArgs)
 	return err
 }
 
@@ -69,7 +71,7 @@ func scanExecution(r row) (e domain.Execution, err error) {
 	var started, took int64
 	err = r.Scan(&e.ProjectID, &e.ID, &e.KeyID, &e.UserID, &e.SessionID, &e.Toolkit, &e.Tool, &e.Version, &e.AccountID,
 		&e.Door, &e.RequestID, &e.Outcome, &e.ErrorCode, &e.Error, &e.ArgsSize, &digest, &e.ResultSize, &e.UpstreamCalls,
-		&started, &took)
+		&started, &took, &e.AuthConfigID, &e.ParentID, &e.ParentTool, &e.UpstreamID, &e.UpstreamStatus, &e.SealedArgs)
 	if err != nil {
 		return e, err
 	}

@@ -283,6 +283,21 @@ var attempts = []attempt{
 		got, _, err := q.ListExecutions(ctx, project, store.ExecutionFilter{}, store.Page{Limit: 1000})
 		return leak(err, got, func(e domain.Execution) bool { return e.ProjectID == v.project.ID })
 	}, ""},
+	{"SearchExecutions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.SearchExecutions(ctx, project, store.ExecutionQuery{Tests: []store.ExecutionTest{
+			{Columns: []store.ExecutionColumn{store.ExecutionID, store.ExecutionUser}, Values: []string{v.exec.ID, v.exec.UserID}},
+			{Columns: []store.ExecutionColumn{store.ExecutionTool}, Values: []string{"nothing"}, Not: true},
+		}}, 1000)
+		return leak(err, got, func(e domain.Execution) bool { return e.ProjectID == v.project.ID })
+	}, ""},
+	{"CountExecutions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.CountExecutions(ctx, project, store.UsageQuery{By: store.ExecutionID, Limit: 1000})
+		return leak(err, got.Groups, func(g store.UsageGroup) bool { return g.Key == v.exec.ID })
+	}, ""},
+	{"CountSessions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.CountSessions(ctx, project, store.UsageQuery{By: store.ExecutionSession, Limit: 1000})
+		return leak(err, got.Groups, func(g store.UsageGroup) bool { return g.Key == v.session.ID })
+	}, ""},
 	{"DropExecutions", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		_, err := q.DropExecutions(ctx, project, v.exec.StartedAt.Add(-time.Second), 10) // the own ones began later
 		return err

@@ -62,6 +62,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"execution of odd text", testExecutionOddText},
 		{"use of toolkits", testToolkitUse},
 		{"files of mounts", testMountFiles},
+		{"execution search", testExecutionSearch},
+		{"execution search while calls go on", testExecutionSearchStable},
+		{"usage", testUsage},
 		{"files", testFiles},
 		{"account events", testAccountEvents},
 		{"events", testEvents},
@@ -227,6 +230,7 @@ func execution(projectID, id string, minutes int) domain.Execution {
 		Tool: "CONFLUENCE_GET_PAGE_BY_ID", Version: "20260101_00", AccountID: "ca_x", Door: "mcp", RequestID: "req_x",
 		Outcome: domain.OutcomeRefused, ErrorCode: domain.CodeNoConnection, Error: "connect first", ArgsSize: 12,
 		ArgsDigest: hash(id), ResultSize: 1 << 33, UpstreamCalls: 2, StartedAt: at(minutes), Duration: 1234567 * time.Microsecond,
+		AuthConfigID: "ac_x", ParentID: "log_parent", ParentTool: "COMPOSIO_MULTI_EXECUTE_TOOL", UpstreamID: "up-x", UpstreamStatus: 503, SealedArgs: "sealed-x",
 	}
 }
 
