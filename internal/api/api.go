@@ -111,6 +111,8 @@ func New(opts Options) (http.Handler, error) {
 	s.triggerRoutes()
 	s.streamRoutes(mux)
 	s.endpointRoutes()
+	s.logRoutes()
+	s.usageRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()
 	s.mcpServerRoutes()

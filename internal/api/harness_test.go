@@ -158,6 +158,7 @@ func (w *world) notes(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	rw.Header().Set("X-Request-Id", "upstream-1")
 	switch r.URL.Path {
 	case "/me":
 		_, _ = io.WriteString(rw, `{"name":"Jane","email":"jane@acme.example"}`)

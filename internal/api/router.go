@@ -46,15 +46,9 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 // by method. They answer 501, so that a caller can tell them from a wrong path.
 var unoffered = map[string]string{
 	http.MethodGet: `
-/logs/tool_execution/{id}
-/internal/action_execution/fields
-/internal/action_execution/log/{id}
 /internal/trigger/log/{id}`,
 	http.MethodPost: `
 /tools/execute/{slug}/input
-/logs/tool_execution
-/project/usage/{entity}
-/internal/action_execution/logs
 /internal/trigger/logs
 /org/usage/{entity}`,
 }

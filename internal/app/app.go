@@ -185,6 +185,7 @@ func (a *App) setup(ctx context.Context) error {
 	}
 	exec := execute.New(execute.Options{
 		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Timeout: a.opts.Times.Call,
+		Keep:   execute.Keep(cfg.ExecutionArguments),
 		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution, Files: kept, FileURL: a.fileURL,
 	})
 	sessions := session.New(session.Options{

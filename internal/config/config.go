@@ -71,6 +71,9 @@ type Config struct {
 	// KeepExecutions is for how many days the records of tool calls are kept; 0
 	// means for ever.
 	KeepExecutions int `yaml:"keep_executions" env:"KEEP_EXECUTIONS"`
+	// ExecutionArguments says what of the arguments of tool calls is kept with their
+	// records: redacted, full or none.
+	ExecutionArguments string `yaml:"execution_arguments" env:"EXECUTION_ARGUMENTS"`
 	// KeepEvents is for how many days events and their deliveries are kept; 0 means
 	// for ever.
 	KeepEvents int `yaml:"keep_events" env:"KEEP_EVENTS"`
@@ -95,6 +98,7 @@ func Default() Config {
 		MaxConcurrentPerKey: 128,
 		MaxStreams:          4096,
 		KeepExecutions:      30,
+		ExecutionArguments:  "redacted",
 		KeepEvents:          30,
 		LogLevel:            "info",
 		LogFormat:           "text",

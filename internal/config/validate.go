@@ -31,6 +31,7 @@ func (c *Config) Validate() error {
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
 		c.checkNumber("max_streams", int64(c.MaxStreams), 1, 1_000_000),
 		c.checkNumber("keep_executions", int64(c.KeepExecutions), 0, 36_500),
+		c.checkWord("execution_arguments", c.ExecutionArguments, "redacted", "full", "none"),
 		c.checkNumber("keep_events", int64(c.KeepEvents), 0, 36_500),
 		c.checkWord("log_level", c.LogLevel, "debug", "info", "warn", "error"),
 		c.checkWord("log_format", c.LogFormat, "text", "json"),

@@ -41,7 +41,9 @@ type Options struct {
 	MaxResult int
 	// Sealer protects the state of a tool's question on its way through the
 	// client; NewSealer makes one. Without it a question is an internal error.
+	// With it what Keep says of the arguments is kept, sealed; without it nothing is.
 	Sealer Sealer
+	Keep   Keep // KeepRedacted when empty
 	// Files keeps the files that tools take and give; without it a tool's attempt
 	// fails and says so. FileURL, required with it, gives the address of a download
 	// from the caller's origin, which may be empty, and a token.
@@ -80,6 +82,7 @@ type Service struct {
 	// A user names the address that is called: one that hangs must not hold every
 	// slot of the project.
 	userSlots slots
+	shapes    shapes
 }
 
 // New makes a Service.
@@ -101,6 +104,9 @@ func New(opts Options) *Service {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Keep == "" {
+		opts.Keep = KeepRedacted
 	}
 	return &Service{
 		opts:      opts,
@@ -136,6 +142,9 @@ type Request struct {
 	RequestID string
 	Origin    string // by which the caller reached us, for addresses in results; may be empty
 	Interact  Interact
+	// LogID is the id of the call's record; empty makes one. ParentID and ParentTool
+	// name the call that this one is a part of.
+	LogID, ParentID, ParentTool string
 }
 
 // Interact is how a tool can speak with the caller while it runs.

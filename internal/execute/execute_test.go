@@ -90,6 +90,7 @@ func TestRun(t *testing.T) {
 	want := domain.Execution{
 		ID: answer.LogID, ProjectID: connecttest.Project, KeyID: "key_main", UserID: "ann", Toolkit: "notes", Tool: "NOTES_WHOAMI",
 		Version: "20261122_00", AccountID: a.ID, Door: "rest", RequestID: "req_1", Outcome: domain.OutcomeOK,
+		AuthConfigID: a.AuthConfigID, UpstreamStatus: 200,
 		ArgsSize: 2, ResultSize: len(answer.Data), UpstreamCalls: 1, StartedAt: rec.StartedAt, ArgsDigest: rec.ArgsDigest,
 	}
 	if diff := cmp.Diff(want, rec); diff != "" {

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/httpx"
@@ -28,6 +30,7 @@ func (r *run) finish(ctx context.Context, answer *Answer, err error) (*Answer, e
 		err = r.refused(ctx, err)
 	}
 	rec.Error = clip(rec.Error, 1000)
+	r.upstream.note(rec)
 	r.write(ctx)
 	r.observe()
 	if err != nil {
@@ -74,6 +77,7 @@ func (r *run) refused(ctx context.Context, err error) error {
 func (r *run) write(ctx context.Context) {
 	wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
+	r.keep(wctx)
 	if err := r.s.opts.Store.RecordExecution(wctx, r.record); err != nil {
 		r.s.opts.Logger.ErrorContext(ctx, "the record of a call was lost",
 			"log_id", r.record.ID, "project", r.record.ProjectID, "tool", r.record.Tool, "outcome", r.record.Outcome, "error", err)
@@ -95,28 +99,86 @@ func shown(err error) any {
 
 var emptyDigest = sha256.Sum256([]byte("{}"))
 
-// digest is the SHA-256 of the arguments with sorted keys and without spaces,
-// so that the same arguments have the same digest however they are spelled.
-// What is no JSON is taken as it is.
-func digest(args json.RawMessage) [32]byte {
+// decode reads arguments and gives their digest: the SHA-256 of the arguments
+// with sorted keys and without spaces, so that the same arguments have the same
+// digest however they are spelled. What is no JSON is taken as it is, and gives
+// no value.
+func decode(args json.RawMessage) (any, [32]byte) {
 	args = bytes.TrimSpace(args)
 	if len(args) == 0 || string(args) == "{}" || string(args) == "null" {
-		return emptyDigest
+		return nil, emptyDigest
 	}
 	dec := json.NewDecoder(bytes.NewReader(args))
 	dec.UseNumber() // large numbers stay as they are
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return sha256.Sum256(args)
+		return nil, sha256.Sum256(args)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return sha256.Sum256(args)
+		return nil, sha256.Sum256(args)
 	}
 	canonical, err := json.Marshal(v)
 	if err != nil {
-		return sha256.Sum256(args)
+		return nil, sha256.Sum256(args)
 	}
-	return sha256.Sum256(canonical)
+	return v, sha256.Sum256(canonical)
+}
+
+// keep seals what is kept of the arguments.
+func (r *run) keep(ctx context.Context) {
+	s := r.s
+	if r.args == nil || s.opts.Sealer == nil || s.opts.Keep == KeepNone {
+		return
+	}
+	kept := redact(s.opts.Keep, r.args, s.shapes.get(r.tool))
+	if kept == nil {
+		return
+	}
+	sealed, err := s.opts.Sealer.SealState(ctx, argsAAD(&r.record), kept)
+	if err != nil {
+		s.opts.Logger.ErrorContext(ctx, "the arguments of a call were not kept", "log_id", r.record.ID, "error", err)
+		return
+	}
+	r.record.SealedArgs = sealed
+}
+
+// argsAAD binds what is kept of arguments to their record.
+func argsAAD(e *domain.Execution) string { return "arguments/" + e.ProjectID + "/" + e.ID }
+
+// upstream notes how the application's side answered: the last answer counts.
+type upstream struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	id   string
+	code int
+}
+
+// upstreamIDs are the headers by which applications name a request in their log,
+// the more telling ones first.
+var upstreamIDs = []string{"Atl-Traceid", "X-Request-Id", "Request-Id", "X-Arequestid", "X-Trace-Id", "X-Correlation-Id", "X-Amzn-Requestid", "Cf-Ray"}
+
+// RoundTrip implements http.RoundTripper.
+func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := u.next.RoundTrip(req)
+	if err != nil {
+		return res, err
+	}
+	id := ""
+	for _, name := range upstreamIDs {
+		if id = printable(res.Header.Get(name)); id != "" {
+			break
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.id, u.code = id, res.StatusCode
+	return res, nil
+}
+
+func (u *upstream) note(e *domain.Execution) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	e.UpstreamID, e.UpstreamStatus = u.id, u.code
 }
 
 // clip bounds a text in bytes and keeps it valid UTF-8.

@@ -28,6 +28,10 @@ type run struct {
 	record  domain.Execution
 	calls   atomic.Int64 // upstream requests
 	started bool         // the tool was called
+
+	args     any           // as they were given, decoded; nil when there are none
+	tool     *toolkit.Tool // whose schema describes them; nil when there is none
+	upstream upstream
 }
 
 // begin opens the call's record. In a session, user and rules are the
@@ -40,11 +44,16 @@ func (s *Service) begin(req Request) *run {
 		}
 	}
 	r := &run{s: s, req: req}
+	if req.LogID == "" {
+		req.LogID = domain.NewID(domain.PrefixExecution)
+	}
+	var sum [32]byte
+	r.args, sum = decode(req.Arguments)
 	r.record = domain.Execution{
-		ID: domain.NewID(domain.PrefixExecution), ProjectID: req.Principal.ProjectID, KeyID: req.Principal.KeyID,
+		ID: req.LogID, ParentID: req.ParentID, ParentTool: req.ParentTool, ProjectID: req.Principal.ProjectID, KeyID: req.Principal.KeyID,
 		UserID: clip(req.UserID, 256), Tool: clip(req.Tool, 128), Version: clip(req.Version, 32),
 		Door: req.Door, RequestID: clip(req.RequestID, 128),
-		ArgsSize: len(req.Arguments), ArgsDigest: digest(req.Arguments),
+		ArgsSize: len(req.Arguments), ArgsDigest: sum,
 		StartedAt: s.opts.Now().UTC(),
 	}
 	if req.Session != nil {
@@ -81,13 +90,15 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	}
 	r.interact(call, state)
 	call.Files = r.files(t)
+	r.upstream.next = call.HTTP.Transport
+	call.HTTP.Transport = &r.upstream
 	result, err := r.call(ctx, t.Tool, call, args)
 	return r.shape(ctx, t.Tool, result, err)
 }
 
 // runMeta takes a meta tool through the phases.
 func (r *run) runMeta(ctx context.Context, meta *toolkit.Tool, work Meta) (*Answer, error) {
-	r.record.Tool, r.record.Toolkit = meta.Slug, metaToolkit
+	r.record.Tool, r.record.Toolkit, r.tool = meta.Slug, metaToolkit, meta
 	if err := r.sameProject(); err != nil {
 		return nil, err
 	}
@@ -149,6 +160,7 @@ func (r *run) resolve(ctx context.Context) (*catalog.Tool, error) {
 	t, err := r.s.opts.Catalog.Tool(ctx, project, r.req.Tool, r.req.Version)
 	if err == nil {
 		r.record.Toolkit, r.record.Tool, r.record.Version = t.Toolkit.Slug, t.Slug, t.Toolkit.Version
+		r.tool = t.Tool
 		return t, nil
 	}
 	var e *domain.Error
@@ -239,7 +251,7 @@ func (r *run) account(ctx context.Context, t *catalog.Tool) (*domain.ConnectedAc
 	if err != nil {
 		return nil, err
 	}
-	r.record.AccountID, r.record.UserID = a.ID, a.UserID
+	r.record.AccountID, r.record.UserID, r.record.AuthConfigID = a.ID, a.UserID, a.AuthConfigID
 	if err := policy.Config(t, &a.Config, &a.ConnectedAccount); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type Call struct {
 	Door      string
 	RequestID string
 	Interact  execute.Interact
+
+	logID string // of a meta tool's record, for the calls that are a part of it
 }
 
 // notOffered are the meta tools of the contract that are known and not here.
@@ -40,6 +42,8 @@ func (s *Service) Call(ctx context.Context, h *Handle, c Call) (*execute.Answer,
 	slug := strings.ToUpper(c.Tool)
 	req := s.request(h, c)
 	if meta := s.metas.tool(slug, h.Config.MultiAccount.Enable); meta != nil {
+		c.logID = domain.NewID(domain.PrefixExecution)
+		req.LogID = c.logID
 		run := s.meta(h, slug, c)
 		return s.opts.Execute.RunMeta(ctx, req, meta.Tool, run)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/toolkit"
 )
 
@@ -102,6 +103,7 @@ func (s *Service) one(ctx context.Context, links *offers, c Call, index int, ite
 		Door: execute.DoorMulti, RequestID: c.RequestID,
 	})
 	req.Interact.Header = c.Interact.Header
+	req.ParentID, req.ParentTool = c.logID, policy.MultiExecute
 	answer, err := s.runOne(ctx, req)
 	if err != nil {
 		res.Error = refusalText(links.offer(ctx, err))
