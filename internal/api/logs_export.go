@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/store"
 )
 
@@ -33,6 +35,13 @@ func (s *server) exportRoute(tag string) {
 		Parameters: parameters([]param{
 			{"from", huma.TypeString, "Calls that began at or after this time (RFC 3339)"},
 			{"to", huma.TypeString, "and before this one"},
+			{"user_id", huma.TypeString, "Only of this user"},
+			{"tool_slug", huma.TypeString, "Only of this tool"},
+			{"toolkit_slug", huma.TypeString, "Only of this toolkit"},
+			{"session_id", huma.TypeString, "Only of this session"},
+			{"status", huma.TypeString, "Only success or failed"},
+			{"outcome", huma.TypeString, "Only ok, failed, refused, canceled or asked"},
+			{"text", huma.TypeString, "Only with this text in ids, tool, user or error"},
 			{"cursor", huma.TypeString, "Go on after the record with this cursor"},
 			{"limit", huma.TypeInteger, "Records in the answer, brought into 1 to 100000; 10000 unless said otherwise"},
 		}),
@@ -70,6 +79,21 @@ func (s *server) exportLogs(ctx context.Context, in *listQuery) (func(huma.Conte
 	}
 	if q.To, err = timeOf("to", in.text("to")); err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"user_id", "tool_slug", "toolkit_slug", "session_id", "status", "outcome", "text"} {
+		value, operator := in.text(name), "=="
+		if value == "" {
+			continue
+		}
+		if name == "text" {
+			operator = "contains"
+		}
+		t, err := logTest("", name, operator, value)
+		if err != nil { // it names the value; here that is the parameter
+			e := domain.AsError(err)
+			return nil, domain.Invalid(name, "%s%s", name, strings.TrimPrefix(e.Message, "value"))
+		}
+		q.Tests = append(q.Tests, t)
 	}
 	if q.After, err = parseMark(in.text("cursor")); err != nil {
 		return nil, err

@@ -229,7 +229,7 @@ func TestLogMistakes(t *testing.T) {
 			}
 		})
 	}
-	for query, field := range map[string]string{"cursor=zzz": "cursor", "from=yesterday": "from", "to=x": "to", "limit=x": "limit"} {
+	for query, field := range map[string]string{"cursor=zzz": "cursor", "from=yesterday": "from", "to=x": "to", "status=x": "status: expected", "limit=x": "limit"} {
 		if a := w.want(400, "GET", exportLogs+"?"+query, nil); !strings.Contains(string(a.Raw), field) {
 			t.Errorf("%s: %s", query, a.Raw)
 		}

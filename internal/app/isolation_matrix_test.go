@@ -178,8 +178,12 @@ func (m *matrix) tryWrong(x *row, op served, prefix, name string, owner, caller 
 	case badRequest:
 		good = a.status == http.StatusNotFound || a.status == http.StatusForbidden || a.status == http.StatusBadRequest
 	case emptyList:
-		var list struct{ Items *[]json.RawMessage }
-		good = a.status == http.StatusOK && json.Unmarshal([]byte(a.body), &list) == nil && list.Items != nil && len(*list.Items) == 0
+		var list struct{ Items, Logs, Data *[]json.RawMessage } // each list has one of these
+		good = a.status == http.StatusOK && json.Unmarshal([]byte(a.body), &list) == nil
+		for _, items := range []*[]json.RawMessage{list.Items, list.Logs, list.Data} {
+			good = good && (items == nil || len(*items) == 0)
+		}
+		good = good && (list.Items != nil || list.Logs != nil || list.Data != nil)
 	case failedCall:
 		good = a.status == http.StatusOK && (strings.Contains(a.body, "no connected account") || strings.Contains(a.body, "no such file"))
 	}

@@ -212,4 +212,19 @@ var rows = []row{
 	{op: "listDeliveries", shows: "{delivery}"},
 	{op: "listDeliveries", about: "by event", query: "event_id={event}", shows: "{delivery}", answers: emptyList},
 	{op: "getDelivery", at: "{delivery}", shows: "{delivery}"},
+
+	// The log of calls, and what is counted of it. Lists are narrowed to calls that
+	// succeeded: the record of a refused one quotes what its caller made up.
+	{op: "searchLogs", body: `{"limit":500,"filters":[{"field":"user_id","operator":"==","value":"{my.user}"},{"field":"tool_slug","operator":"==","value":"CONFLUENCE_GET_CURRENT_USER"},{"field":"outcome","operator":"==","value":"ok"}]}`, shows: "{log}"},
+	{op: "searchLogs", about: "by id", body: `{"filters":[{"field":"log_id","operator":"==","value":"{log}"}]}`, shows: "{log}", answers: emptyList},
+	{op: "searchLogs", about: "by account", body: `{"limit":500,"filters":[{"field":"connected_account_id","operator":"==","value":"{account}"}]}`, shows: "{log}", answers: emptyList},
+	{op: "getLog", at: "{log}", shows: "{account}"},
+	{op: "searchActionLogs", body: `{"cursor":null,"limit":500,"search_params":[{"field":"entityId","operation":"==","value":"{my.user}"},{"field":"actionKey","operation":"==","value":"CONFLUENCE_GET_CURRENT_USER"},{"field":"outcome","operation":"==","value":"ok"}]}`, shows: "{log}"},
+	{op: "searchActionLogs", about: "by id", body: `{"cursor":null,"search_params":[{"field":"id","operation":"==","value":"{log}"}]}`, shows: "{log}", answers: emptyList},
+	{op: "getActionLog", at: "{log}", shows: "{account}"},
+	{op: "listActionLogFields", public: catalogue},
+	{op: "exportLogs", query: "user_id={my.user}&tool_slug=CONFLUENCE_GET_CURRENT_USER&outcome=ok", shows: "{log}"},
+	{op: "getUsageSummary", body: `{}`, public: "numbers alone"},
+	{op: "getUsage", at: "sessions", body: `{"group_by":"session_id","limit":1000,"filters":{"user_id":["{my.user}"]}}`, shows: "{session}"},
+	{op: "getUsage", about: "by account", at: "tool_calls", body: `{"group_by":"connected_account_id","limit":1000,"filters":{"user_id":["{my.user}"]}}`, shows: "{account}"},
 }

@@ -77,7 +77,7 @@ func (r *run) refused(ctx context.Context, err error) error {
 func (r *run) write(ctx context.Context) {
 	wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	r.keep(wctx)
+	r.keepArgs(wctx)
 	if err := r.s.opts.Store.RecordExecution(wctx, r.record); err != nil {
 		r.s.opts.Logger.ErrorContext(ctx, "the record of a call was lost",
 			"log_id", r.record.ID, "project", r.record.ProjectID, "tool", r.record.Tool, "outcome", r.record.Outcome, "error", err)
@@ -124,8 +124,14 @@ func decode(args json.RawMessage) (any, [32]byte) {
 	return v, sha256.Sum256(canonical)
 }
 
-// keep seals what is kept of the arguments.
-func (r *run) keep(ctx context.Context) {
+// digest is the digest of arguments.
+func digest(args json.RawMessage) [32]byte {
+	_, sum := decode(args)
+	return sum
+}
+
+// keepArgs seals what is kept of the arguments.
+func (r *run) keepArgs(ctx context.Context) {
 	s := r.s
 	if r.args == nil || s.opts.Sealer == nil || s.opts.Keep == KeepNone {
 		return
