@@ -22,6 +22,8 @@ var helpOf = []string{
 	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
 	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
 	"triggers test", "triggers listen", "triggers types", "vault", "vault inventory", "vault revoke",
+	"logs", "logs export", "logs show", "triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
+	"triggers test", "triggers types", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
 	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }

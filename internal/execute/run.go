@@ -90,8 +90,6 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	}
 	r.interact(call, state)
 	call.Files = r.files(t)
-	r.upstream.next = call.HTTP.Transport
-	call.HTTP.Transport = &r.upstream
 	result, err := r.call(ctx, t.Tool, call, args)
 	return r.shape(ctx, t.Tool, result, err)
 }
@@ -207,6 +205,16 @@ func (r *run) validate(t *toolkit.Tool) (json.RawMessage, error) {
 
 // prepare gives the call the credentials that it runs on.
 func (r *run) prepare(ctx context.Context, t *catalog.Tool) (*toolkit.Call, error) {
+	call, err := r.credentials(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	r.upstream.next = call.HTTP.Transport
+	call.HTTP.Transport = &r.upstream
+	return call, nil
+}
+
+func (r *run) credentials(ctx context.Context, t *catalog.Tool) (*toolkit.Call, error) {
 	if r.req.Given != nil {
 		return r.s.opts.Connect.PrepareGiven(ctx, t.Toolkit, r.req.Given, &r.calls)
 	}
