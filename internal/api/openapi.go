@@ -52,8 +52,28 @@ func document(o *huma.OpenAPI) {
 	schemas := o.Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own, which no operation answers with
 	delete(schemas, "ErrorDetail")
-	for _, s := range schemas {
+	for name, s := range schemas {
 		listsNotNull(s)
+		objectsMayBeNull(s, o.Components.Schemas.TypeFromRef("#/components/schemas/"+name))
+	}
+}
+
+// objectsMayBeNull documents the objects that are always there and may be null: the
+// fields that point to a struct and are not left out when they are nil.
+func objectsMayBeNull(s *huma.Schema, t reflect.Type) {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		p := s.Properties[name]
+		if p == nil || p.Ref == "" || f.Type.Kind() != reflect.Pointer || strings.Contains(options, "omit") {
+			continue
+		}
+		s.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}, Description: p.Description}
 	}
 }
 

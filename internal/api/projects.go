@@ -72,7 +72,7 @@ func byOperator(what, how string) error {
 }
 
 func noMeaning(what, fix string) error {
-	return domain.Errorf(domain.CodeUnsupported, "this server is self-hosted: %s", what).WithFix("%s", fix)
+	return domain.Errorf(domain.CodeForbidden, "this server is self-hosted: %s", what).WithFix("%s", fix)
 }
 
 func noSignIn() error {
