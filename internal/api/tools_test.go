@@ -50,8 +50,10 @@ func TestListTools(t *testing.T) {
 			t.Errorf("tools%s (-want +got):\n%s", query, diff)
 		}
 	}
-	for _, query := range []string{"?tool_slugs=NOTES_GOT", "?toolkit_slug=nots", "?toolkit_slug=notes&toolkit_versions=20200101_00", "?auth_config_ids=ac_none",
-		"?toolkit_versions=20200101_00", "?toolkit_versions[notes]=20200101_00"} {
+	for _, query := range []string{
+		"?tool_slugs=NOTES_GOT", "?toolkit_slug=nots", "?toolkit_slug=notes&toolkit_versions=20200101_00", "?auth_config_ids=ac_none",
+		"?toolkit_versions=20200101_00", "?toolkit_versions[notes]=20200101_00",
+	} {
 		w.want(404, "GET", "/api/v3.1/tools"+query, nil)
 	}
 	w.want(400, "GET", "/api/v3.1/tools?important=perhaps", nil)

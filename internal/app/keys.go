@@ -8,8 +8,8 @@ import (
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 )
 
-// Keys is a home opened for its API keys alone, beside a running router or
-// without one.
+// Keys is a home opened for its projects and their API keys alone, beside a running
+// router or without one.
 type Keys struct {
 	db    *sqlstore.DB
 	ident *identity.Service
@@ -31,6 +31,32 @@ func OpenKeys(ctx context.Context, cfg Config) (*Keys, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// Projects gives the projects, oldest first.
+func (k *Keys) Projects(ctx context.Context) ([]domain.Project, error) {
+	return k.ident.Projects(ctx)
+}
+
+// CreateProject makes a project. It has no key yet.
+func (k *Keys) CreateProject(ctx context.Context, name string) (domain.Project, error) {
+	return k.ident.CreateProject(ctx, name)
+}
+
+// Of chooses the project, by id or name, whose keys are meant from then on. It was
+// the home's first one before.
+func (k *Keys) Of(ctx context.Context, project string) error {
+	all, err := k.ident.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.ID == project || p.Name == project {
+			k.proj = p
+			return nil
+		}
+	}
+	return domain.Errorf(domain.CodeNotFound, "there is no project %q", project).WithFix("sluice projects list shows them.")
 }
 
 // Create makes a key; it is never seen again.

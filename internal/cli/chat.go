@@ -184,7 +184,7 @@ type conversation struct {
 	site    site
 	history agent.History
 	watched agentevents.StreamOptions // of --on
-	ask     asker                // how a tool's question reaches the person; set by the display
+	ask     asker                     // how a tool's question reaches the person; set by the display
 }
 
 // asker puts a tool's question to the person.

@@ -1,6 +1,6 @@
 // Package cli is the command line: one file a command. Commands speak to a
 // router through package client, a configured one or one started in this
-// process; only serve, keys, vault and doctor open the store, through package app.
+// process; only serve, keys, projects, vault and doctor open the store, through package app.
 package cli
 
 import (
@@ -95,6 +95,7 @@ type shared struct {
 	Streams
 	home, config string
 	url, user    string
+	project      string
 	json         bool
 	// getenv reads the environment; sluice chat adds the .env file below it.
 	getenv func(string) string
@@ -127,7 +128,7 @@ func newRoot(s *shared) *cobra.Command {
 	flags.StringVar(&s.config, "config", "", "configuration file (default: sluice.yaml in the home)")
 	root.AddCommand(
 		newServe(s), newChat(s), newConnect(s), newAccounts(s), newAuthConfigs(s), newWebhooks(s), newTriggers(s), newLogs(s), newTools(s), newCall(s), newMCP(s),
-		newKeys(s), newImport(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
+		newKeys(s), newProjects(s), newImport(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -19,7 +19,7 @@ var helpOf = []string{
 	"accounts revoke", "accounts show", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
 	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
 	"import", "import composio", "keys", "keys create", "keys list", "keys revoke",
-	"mcp", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
+	"mcp", "projects", "projects create", "projects list", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
 	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
 	"triggers test", "triggers listen", "triggers types", "vault", "vault inventory", "vault revoke",
 	"logs", "logs export", "logs show", "triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",

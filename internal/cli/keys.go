@@ -17,9 +17,11 @@ func newKeys(s *shared) *cobra.Command {
 		Use:   "keys",
 		Short: "Make, list and revoke API keys",
 		Long: "Make, list and revoke the API keys of a home. It works beside a running router\n" +
-			"on the same home, and without one.",
-		Example: "  sluice keys create --name ci\n  sluice keys list\n  sluice keys revoke key_…",
+			"on the same home, and without one. A key is of one project: the home's first one,\n" +
+			"or that of --project.",
+		Example: "  sluice keys create --name ci\n  sluice keys list\n  sluice keys revoke key_…\n  sluice keys create --project acme",
 	})
+	cmd.PersistentFlags().StringVar(&s.project, "project", "", "the project whose keys are meant, by id or name (default: the home's first)")
 	cmd.PersistentFlags().BoolVar(&s.json, "json", false, "write JSON")
 	cmd.AddCommand(newKeysCreate(s), newKeysList(s), newKeysRevoke(s))
 	return cmd
@@ -36,6 +38,11 @@ func (s *shared) withKeys(ctx context.Context, f func(*app.Keys) error) error {
 		return err
 	}
 	defer keys.Close()
+	if s.project != "" {
+		if err := keys.Of(ctx, s.project); err != nil {
+			return err
+		}
+	}
 	return f(keys)
 }
 

@@ -200,11 +200,22 @@ func newLogsShow(s *shared) *cobra.Command {
 func (s *shared) showLog(l *client.Log) error {
 	m := &l.Metadata
 	lines := [][2]string{
-		{"Call", l.ID}, {"Began", l.Timestamp.Local().Format(time.RFC3339)}, {"Tool", m.Tool}, {"User", m.UserID}, {"Session", m.SessionID},
-		{"Account", m.AccountID}, {"Auth config", m.AuthConfigID}, {"Outcome", m.Outcome}, {"Error", l.Message}, {"Error code", m.ErrorCode},
-		{"Took", fmt.Sprintf("%.1f ms", l.Metrics.DurationMS)}, {"Came by", m.Door}, {"Request", m.RequestID},
+		{"Call", l.ID},
+		{"Began", l.Timestamp.Local().Format(time.RFC3339)},
+		{"Tool", m.Tool},
+		{"User", m.UserID},
+		{"Session", m.SessionID},
+		{"Account", m.AccountID},
+		{"Auth config", m.AuthConfigID},
+		{"Outcome", m.Outcome},
+		{"Error", l.Message},
+		{"Error code", m.ErrorCode},
+		{"Took", fmt.Sprintf("%.1f ms", l.Metrics.DurationMS)},
+		{"Came by", m.Door},
+		{"Request", m.RequestID},
 		{"Sizes", fmt.Sprintf("arguments %d, result %d bytes", l.Metrics.ArgumentBytes, l.Metrics.ResultBytes)},
-		{"Upstream", fmt.Sprintf("%d requests", l.Metrics.UpstreamRequests)}, {"Upstream request", m.UpstreamID},
+		{"Upstream", fmt.Sprintf("%d requests", l.Metrics.UpstreamRequests)},
+		{"Upstream request", m.UpstreamID},
 	}
 	if l.Parent != nil {
 		lines = append(lines, [2]string{"Part of", l.Parent.LogID})

@@ -9,7 +9,9 @@ import (
 )
 
 // Projects gives the projects, oldest first.
-func (s *Service) Projects(ctx context.Context) ([]domain.Project, error) { return s.store.ListProjects(ctx) }
+func (s *Service) Projects(ctx context.Context) ([]domain.Project, error) {
+	return s.store.ListProjects(ctx)
+}
 
 // Project gives a project by its id.
 func (s *Service) Project(ctx context.Context, id string) (domain.Project, error) {
