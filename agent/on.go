@@ -85,7 +85,8 @@ type OnOptions struct {
 	// 10 s, 100 s … up to 10 min, give or take a fifth).
 	Pause func(tries int) time.Duration
 	// GivenUp is told of an event after its last try, which is then passed over.
-	// Without it On ends with the error instead.
+	// Without it On ends with the error instead. It and TryFailed are told one thing
+	// at a time, beside handlers that run.
 	GivenUp func(ctx context.Context, e TriggerEvent, err error)
 	// TryFailed is told of a try after which there is another; optional.
 	TryFailed func(ctx context.Context, e TriggerEvent, err error, next time.Duration)
@@ -169,6 +170,7 @@ type dispatcher struct {
 	slots   chan struct{} // of handlers that run
 	room    chan struct{} // of events that are taken and not settled
 	running sync.WaitGroup
+	telling sync.Mutex // GivenUp and TryFailed
 
 	mu    sync.Mutex
 	busy  map[string]bool // triggers that have an event in work; with Ordered
@@ -314,7 +316,7 @@ func (d *dispatcher) settle(ctx context.Context, p Pending) error {
 		}
 		p.Failure = failure.Error()
 		wait := d.opts.Pause(p.Tries)
-		d.opts.TryFailed(ctx, p.Event, failure, wait)
+		d.tell(func() { d.opts.TryFailed(ctx, p.Event, failure, wait) })
 		if !pauseFor(ctx, wait) {
 			return nil // it is pending
 		}
@@ -356,8 +358,15 @@ func (d *dispatcher) giveUp(ctx context.Context, e TriggerEvent, failure error) 
 	if d.opts.GivenUp == nil {
 		return fmt.Errorf("event %s was given up: %w", e.ID, failure)
 	}
-	d.opts.GivenUp(ctx, e, failure)
+	d.tell(func() { d.opts.GivenUp(ctx, e, failure) })
 	return nil
+}
+
+// tell calls one of the caller's functions, one at a time.
+func (d *dispatcher) tell(f func()) {
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	f()
 }
 
 func pauseFor(ctx context.Context, d time.Duration) bool {

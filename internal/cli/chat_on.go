@@ -180,7 +180,7 @@ func (f *chatFlags) answerEvents(ctx context.Context, c *conversation) error {
 	if err != nil {
 		return err
 	}
-	defer journal.Close()
+	defer func() { _ = journal.Close() }() // what matters is on the disk already
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &eventRuns{chatFlags: f, model: c.model, session: c.session.ID, end: cancel, left: f.on.most, calls: map[string]*eventCalls{}}
