@@ -72,8 +72,13 @@ type LogQuery struct {
 
 func (q *LogQuery) each(use func(name, value string)) {
 	for _, f := range [][2]string{
-		{"user_id", q.UserID}, {"tool_slug", q.Tool}, {"toolkit_slug", q.Toolkit}, {"session_id", q.SessionID},
-		{"status", q.Status}, {"outcome", q.Outcome}, {"text", q.Text},
+		{"user_id", q.UserID},
+		{"tool_slug", q.Tool},
+		{"toolkit_slug", q.Toolkit},
+		{"session_id", q.SessionID},
+		{"status", q.Status},
+		{"outcome", q.Outcome},
+		{"text", q.Text},
 	} {
 		if f[1] != "" {
 			use(f[0], f[1])

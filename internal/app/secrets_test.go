@@ -160,6 +160,15 @@ func searchBusyServer(t *testing.T, edit func(*testing.T, *app.Options), others 
 	if res := r.execute(leak, "LEAKY_PANIC", `{}`).result(t); res.Successful || echoes.Load() != 1 {
 		t.Fatalf("the tool did not panic with its secret: %+v, %d", res, echoes.Load())
 	}
+	// An agent that gives secrets as arguments, marked by nothing but their form or
+	// the argument's name: the log does not tell them, and keeps what it has sealed.
+	noted := "noted-" + domain.NewSecret("")
+	r.execute(id, "CONFLUENCE_SEARCH_CONTENT", fmt.Sprintf(`{"query":"find %s","api_token":%q}`, ann.Token, wrong))
+	r.execute(id, "CONFLUENCE_SEARCH_CONTENT", fmt.Sprintf(`{"query":"with Bearer %s %s"}`, leaked, noted))
+	told := r.send(http.MethodGet, "/api/v3.1/sluice/logs/export", "").body
+	if !strings.Contains(told, "[hidden]") || !strings.Contains(told, noted[:20]) {
+		t.Fatalf("the log has no arguments: the search finds nothing: %s", told)
+	}
 	rotateAll(t, r.cfg)
 	for i := range 4 { // users of the sandbox get tokens of their own
 		user := fmt.Sprintf("user-%d", i)
@@ -196,6 +205,9 @@ func searchBusyServer(t *testing.T, edit func(*testing.T, *app.Options), others 
 	}
 
 	check := func(where string, data []byte) {
+		if strings.HasPrefix(where, "sluice.db") && bytes.Contains(data, []byte(noted)) {
+			t.Errorf("%s holds arguments in the clear", where)
+		}
 		for _, s := range secrets {
 			if s == link.Token && where == "answers" {
 				continue // it was given out there, once

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/toolkit"
@@ -151,15 +152,44 @@ func (s *shapes) get(t *toolkit.Tool) *argShape {
 	return shape
 }
 
-// secretName finds arguments that are secret by their name, whatever the schema
-// says; pageName is of those that only look so.
+// secretNames are in the names of arguments that are secret whatever the schema
+// says, in small letters and without - and _; pageName is of those that only look
+// so.
 var (
-	secretName = regexp.MustCompile(`(?i)passw(or)?d|passphrase|secret|credential|authorization|cookie|api[-_]?key|private[-_]?key|token|s3key`)
-	pageName   = regexp.MustCompile(`(?i)(page|next|sync|cursor|continuation|start|max|count|num)[-_]?tokens?|tokens?[-_]?(limit|count|budget)|^key$`)
-	// secretText is what looks like a secret in any text: headers, keys, tokens of
-	// known forms, and user:password@ of addresses.
-	secretText = regexp.MustCompile(`(?i)\b((?:bearer|basic)[ :"=]+)[0-9a-z._~+/=-]{8,}|\b(?:ATATT|ATCTT|ak_|sk-|xox[a-z]-|gh[pousr]_|github_pat_|AKIA|eyJ)[0-9A-Za-z._~+/=-]{12,}|://[^/\s@]{1,200}@|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*`)
+	secretNames = []string{
+		"passwd", "password", "passphrase", "secret", "credential", "authorization", "cookie", "apikey", "privatekey", "token", "s3key",
+	}
+	pageName = regexp.MustCompile(`(?i)(page|next|sync|cursor|continuation|start|max|count|num)[-_]?tokens?|tokens?[-_]?(limit|count|budget)`)
 )
+
+func secretName(name string) bool {
+	folded := strings.Map(func(c rune) rune {
+		if c == '-' || c == '_' {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, name)
+	return slices.ContainsFunc(secretNames, func(s string) bool { return strings.Contains(folded, s) }) && !pageName.MatchString(name)
+}
+
+// secretText is what looks like a secret in any text: headers, keys, tokens of
+// known forms, and user:password@ of addresses. secretSigns is what each match of
+// it has: most texts have none, and need no long look.
+var (
+	secretText  = regexp.MustCompile(`\b((?i:bearer|basic)[ :"=]+)[0-9A-Za-z._~+/=-]{8,}|\b(?:ATATT|ATCTT|ak_|sk-|xox[a-z]-|gh[pousr]_|github_pat_|AKIA|eyJ)[0-9A-Za-z._~+/=-]{12,}|://[^/\s@]{1,200}@|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*`)
+	secretSigns = []string{"ATATT", "ATCTT", "ak_", "sk-", "xox", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "eyJ", "://", "-----BEGIN"}
+)
+
+func masked(text string) string {
+	signed := func(s string) bool { return strings.Contains(text, s) }
+	if !slices.ContainsFunc(secretSigns, signed) {
+		small := strings.ToLower(text)
+		if !strings.Contains(small, "bearer") && !strings.Contains(small, "basic") {
+			return text
+		}
+	}
+	return secretText.ReplaceAllString(text, "${1}"+hidden)
+}
 
 // redactor writes what is kept of one call's arguments.
 type redactor struct {
@@ -221,9 +251,9 @@ func (r *redactor) object(m map[string]any, shape *argShape, depth int) any {
 			break
 		}
 		member := shape.member(name)
-		shown := secretText.ReplaceAllString(clip(name, unknownText), hidden)
+		shown := masked(clip(name, unknownText))
 		r.left -= len(shown) + 4
-		if (shape != nil && shape.file && name != "name" && name != "mimetype") || (secretName.MatchString(name) && !pageName.MatchString(name)) {
+		if (shape != nil && shape.file && name != "name" && name != "mimetype") || secretName(name) {
 			out[shown] = r.spend(hidden)
 			continue
 		}
@@ -273,8 +303,7 @@ func (r *redactor) text(s string, shape *argShape) any {
 	}
 	most = max(0, min(most, r.left))
 	// Masked before it is cut: half a token is still one.
-	kept := clip(s, most+512)
-	kept = secretText.ReplaceAllString(kept, "${1}"+hidden)
+	kept := masked(clip(s, most+256))
 	if len(s) <= most {
 		return r.spend(kept)
 	}
