@@ -100,7 +100,7 @@ func (c *recorder) round(ctx context.Context, o *options, sdk sdk, user string, 
 		return err
 	}
 	server := &http.Server{Handler: c.handler(to), ReadHeaderTimeout: time.Minute}
-	go server.Serve(listener) //nolint:errcheck // it ends with Close
+	go server.Serve(listener)             //nolint:errcheck // it ends with Close
 	defer func() { _ = server.Close() }() // the round is over
 	w, err := sdk.start(ctx, o, "http://"+listener.Addr().String(), user)
 	if err == nil {

@@ -140,7 +140,7 @@ func (s *server) projectWire(ctx context.Context, p domain.Project) (projectOut,
 	}
 	hooks, err := s.Events.Webhooks(ctx, p.ID)
 	if err == nil && len(hooks) > 0 {
-		out.WebhookURL, out.WebhookVersion = &hooks[0].URL, string(hooks[0].Version)
+		out.WebhookURL, out.WebhookVersion = &hooks[0].URL, hooks[0].Version
 	}
 	return out, err
 }

@@ -297,7 +297,8 @@ func TestEndpointSecrets(t *testing.T) {
 			t.Error("the secret is kept in the clear")
 		}
 		for _, ref := range []vault.Ref{
-			{ProjectID: "pr_other", AccountID: e.ID, Field: fieldSecret}, {ProjectID: project, AccountID: "we_else", Field: fieldSecret},
+			{ProjectID: "pr_other", AccountID: e.ID, Field: fieldSecret},
+			{ProjectID: project, AccountID: "we_else", Field: fieldSecret},
 			{ProjectID: project, AccountID: e.ID, Field: fieldPrevious},
 		} {
 			if _, err := w.opts.Vault.Open(ctx, ref, sealed[fieldSecret]); err == nil {
