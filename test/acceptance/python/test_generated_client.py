@@ -25,7 +25,7 @@ REFUSED = {"cli.create_session", "cli.get_session"}
 # Not called yet, with the reason.
 LATER = {
     "cli.realtime.auth": "realtime", "cli.realtime.credentials": "realtime",
-    "logs.tools.list": "logs", "logs.tools.retrieve": "logs", "logs.triggers.list": "logs", "logs.triggers.retrieve": "logs",
+    "logs.triggers.list": "logs", "logs.triggers.retrieve": "logs",
     "tools.get_input": "needs a model",
     "tool_router.session.files.create_download_url": "files of sessions", "tool_router.session.files.create_upload_url": "files of sessions",
     "tool_router.session.files.delete": "files of sessions", "tool_router.session.files.list": "files of sessions",
@@ -142,7 +142,10 @@ def catalogue(call):
     call("tools.list", toolkit_slug="confluence")
     call("tools.retrieve", "CONFLUENCE_GET_PAGES")
     call("tools.retrieve_enum")
-    call("tools.execute", "CONFLUENCE_GET_CURRENT_USER", user_id="jane", arguments={})
+    done = call("tools.execute", "CONFLUENCE_GET_CURRENT_USER", user_id="jane", arguments={})
+    found = call("logs.tools.list", cursor=None, search_params=[{"field": "id", "operation": "==", "value": done.log_id}]).data
+    assert [log.entity_id for log in found] == ["jane"]
+    assert call("logs.tools.retrieve", done.log_id).action_id == "CONFLUENCE_GET_CURRENT_USER"
     call("triggers_types.list")
     call("triggers_types.retrieve", "CONFLUENCE_PAGE_CREATED_TRIGGER")
     call("triggers_types.retrieve_enum")
