@@ -73,6 +73,9 @@ type Error struct {
 	Message   string // what was wrong
 	Fix       string // what to do next; may be empty
 	RequestID string
+	// ApprovalID is what a person must allow before the call is repeated; empty when
+	// that is not what was wrong.
+	ApprovalID string
 }
 
 // CodeNoConnection is the Error.Code of a call that found no usable account.
@@ -159,12 +162,14 @@ func failure(res *http.Response, body []byte) error {
 			Code      int      `json:"code"`
 			RequestID string   `json:"request_id"`
 			Fix       string   `json:"suggested_fix"`
+			Approval  string   `json:"approval_id"`
 			Errors    []string `json:"errors"`
 		} `json:"error"`
 	}
 	e := &Error{Status: res.StatusCode}
 	if err := json.Unmarshal(body, &wire); err == nil && wire.Error.Message != "" {
 		e.Code, e.Message, e.Fix, e.RequestID = wire.Error.Code, wire.Error.Message, wire.Error.Fix, wire.Error.RequestID
+		e.ApprovalID = wire.Error.Approval
 		for _, detail := range wire.Error.Errors {
 			if !strings.Contains(detail, e.Message) && !strings.Contains(e.Message, detail) {
 				e.Message += "; " + detail

@@ -33,6 +33,9 @@ type SessionOptions struct {
 	WaitForConnections bool
 	// CallbackURL is where a person's browser goes after connecting.
 	CallbackURL string
+	// Permissions say which calls run, which are refused and which wait for a
+	// person's word; nil allows all.
+	Permissions *Permissions
 }
 
 // ToolRule enables only, or disables, tools of a toolkit, by slug or by tag.
@@ -79,6 +82,8 @@ type sessionRequest struct {
 	Preload           *preload            `json:"preload,omitempty"`
 	Search            *search             `json:"search,omitempty"`
 	Execute           *execute            `json:"execute,omitempty"`
+
+	Experimental *sessionExperimental `json:"experimental,omitempty"`
 }
 
 type enableDisable struct {
@@ -107,6 +112,7 @@ type execute struct {
 func (o SessionOptions) request(userID string) sessionRequest {
 	r := sessionRequest{
 		UserID: userID, Tools: o.Tools, Tags: o.Tags, ConnectedAccounts: o.ConnectedAccounts, AuthConfigs: o.AuthConfigs,
+		Experimental:      experimental(o.Permissions),
 		ManageConnections: manageConnections{Enable: !o.NoConnections, CallbackURL: o.CallbackURL, Wait: o.WaitForConnections},
 	}
 	if len(o.Toolkits)+len(o.DisableToolkits) > 0 {

@@ -118,6 +118,7 @@ func New(opts Options) (http.Handler, error) {
 	s.mcpServerRoutes()
 	s.projectConfigRoutes()
 	s.projectRoutes()
+	s.approvalRoutes()
 	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())

@@ -172,7 +172,7 @@ func (w *world) checkError(method, at string, a answer) {
 	}
 	for name := range e {
 		switch name {
-		case "message", "code", "slug", "status", "request_id", "suggested_fix", "errors":
+		case "message", "code", "slug", "status", "request_id", "suggested_fix", "errors", "approval_id":
 		default:
 			w.t.Errorf("%s %s: unknown member %q of the error", method, at, name)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/execute"
 )
 
 // wireError is the contract's error body (§1.5) with its status and headers.
@@ -29,6 +30,7 @@ type errorBody struct {
 	Status       int      `json:"status" doc:"The HTTP status"`
 	RequestID    string   `json:"request_id,omitempty" doc:"Names the request in the logs"`
 	SuggestedFix string   `json:"suggested_fix,omitempty" doc:"What to do next"`
+	ApprovalID   string   `json:"approval_id,omitempty" doc:"Of a call that waits for a person's word: what to allow before it is repeated"`
 	Errors       []string `json:"errors,omitempty" doc:"One line for each thing that was wrong, led by the field"`
 }
 
@@ -82,6 +84,10 @@ func fail(e *domain.Error, method, requestID string) *wireError {
 		k = kindOption
 	}
 	w := newError(k, method, requestID, e.Message, e.Fix)
+	var waiting *execute.Waiting
+	if errors.As(e, &waiting) {
+		w.Body.ApprovalID = waiting.ApprovalID
+	}
 	if e.Field != "" {
 		w.Body.Errors = []string{line(e.Field, e.Message)}
 	}

@@ -96,13 +96,8 @@ type executeSwitchIn struct {
 type experimentalIn struct {
 	CustomToolkits   []customToolkitIn `json:"custom_toolkits,omitempty" maxItems:"50" nullable:"true" doc:"The application's own tools; kept nowhere, so sent along with each request"`
 	CustomTools      []customToolIn    `json:"custom_tools,omitempty" maxItems:"200" nullable:"true"`
-	Permissions      *permissionsIn    `json:"permissions,omitempty"`
+	Permissions      *permissionsIn    `json:"permissions,omitempty" doc:"Which calls run, which are refused, and which wait for a person's word. Given, it replaces what was"`
 	LinkURLOverwrite string            `json:"link_url_overwrite,omitempty"`
-}
-
-type permissionsIn struct {
-	Default   string            `json:"default,omitempty"`
-	Overrides map[string]string `json:"overrides,omitempty"`
 }
 
 // tagsIn is a list of enabled tags or {enable, disable}.
@@ -125,7 +120,7 @@ func (t *tagsIn) UnmarshalJSON(data []byte) error {
 		return errors.New("tags: expected a list of tags, or an object with the lists enable and disable")
 	}
 	if len(both.Approval) > 0 {
-		return errors.New("tags.require_approval is not offered yet; leave such tools out of the session instead")
+		return errors.New("tags.require_approval is not offered; use experimental.permissions with ask_always instead")
 	}
 	if err := misspelt("tags", both.Enabled, both.Disabled); err != nil {
 		return err
@@ -160,7 +155,7 @@ func (l *toolList) UnmarshalJSON(data []byte) error {
 // apply changes cfg as the blocks ask.
 func (b *SessionBlocks) apply(cfg *domain.SessionConfig) error {
 	for _, step := range []func(*domain.SessionConfig) error{
-		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.refuseExperimental,
+		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.applyPermissions, b.refuseExperimental,
 	} {
 		if err := step(cfg); err != nil {
 			return err
@@ -193,8 +188,8 @@ func (b *SessionBlocks) applyToolkits(cfg *domain.SessionConfig) error {
 	return nil
 }
 
-// leaveOut is what to do while calls cannot wait for a person's approval.
-const leaveOut = "Leave the tools that need approval out of the session instead."
+// leaveOut is how calls are made to wait for a person's approval.
+const leaveOut = "Use experimental.permissions with ask_always instead."
 
 // oneOf refuses more than one way of choosing, and an allow list that allows
 // nothing: taken as "no rule" it would allow everything.
@@ -389,8 +384,6 @@ func (b *SessionBlocks) refuseExperimental(*domain.SessionConfig) error {
 
 func (in experimentalIn) refuse() error {
 	switch {
-	case in.Permissions != nil && (len(in.Permissions.Overrides) > 0 || !slices.Contains([]string{"", "allow_all"}, in.Permissions.Default)):
-		return notOfferedOption("experimental.permissions", "Restrict the session with toolkits, tools or tags instead.")
 	case in.LinkURLOverwrite != "":
 		return notOfferedOption("experimental.link_url_overwrite", "Leave it out: links lead to this server's own connect page.")
 	}

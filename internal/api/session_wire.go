@@ -54,7 +54,12 @@ type configOut struct {
 	Preload           preloadOut             `json:"preload"`
 	Search            searchSwitchOut        `json:"search"`
 	Execute           executeSwitchOut       `json:"execute"`
+	Experimental      *configExperimental    `json:"experimental,omitempty" doc:"Ours: the contract's answers do not tell permissions"`
 	Instant           bool                   `json:"instant" doc:"Always false: there are no paid tools"`
+}
+
+type configExperimental struct {
+	Permissions *permissionsOut `json:"permissions,omitempty"`
 }
 
 type selectionOut struct {
@@ -217,6 +222,9 @@ func configWire(userID string, cfg domain.SessionConfig, v3 bool) configOut {
 		Preload: preloadOut{Tools: preloadedOut(cfg.Preload)},
 		Search:  searchSwitchOut{Enable: !cfg.SearchOff},
 		Execute: executeSwitchOut{Multi: !cfg.MultiExecuteOff},
+	}
+	if p := permissionsWire(cfg.Permissions); p != nil {
+		out.Experimental = &configExperimental{Permissions: p}
 	}
 	if out.MultiAccount.Max == 0 {
 		out.MultiAccount.Max = defaultMaxAccounts

@@ -167,7 +167,7 @@ func TestBadBodies(t *testing.T) {
 		`{"user_id":"u","hooks":[{"url":"https://x.example"}]}`:                              "hooks is not offered",
 		`{"user_id":"u","experimental":{"custom_tools":[{"slug":"X"}]}}`:                     "experimental.custom_tools",
 		`{"user_id":"u","experimental":{"custom_toolkits":[{"slug":"X"}]}}`:                  "experimental.custom_toolkits",
-		`{"user_id":"u","experimental":{"permissions":{"default":"ask_every_call"}}}`:        "experimental.permissions",
+		`{"user_id":"u","experimental":{"permissions":{"default":"deny_all"}}}`:              "experimental.permissions.default",
 		`{"user_id":"u","experimental":{"link_url_overwrite":"https://evil.example"}}`:       "experimental.link_url_overwrite",
 	} {
 		if e := w.want(400, "POST", at, body); !strings.Contains(e.text("error.message"), says) {

@@ -54,6 +54,7 @@ func (a *App) duties(r rooms) []duty {
 		{jobs.Kind[nothing]{Name: "prune_files", Timeout: long}, pruneFiles, r.files.PruneAll},
 		{jobs.Kind[nothing]{Name: "prune_connects", Timeout: long}, pruneConnects, func(ctx context.Context) error { return a.pruneConnects(ctx, r.conn, r.triggers) }},
 		{jobs.Kind[nothing]{Name: "prune_executions", Timeout: long}, pruneRecords, a.pruneExecutions},
+		{jobs.Kind[nothing]{Name: "prune_approvals", Timeout: long}, pruneRecords, a.pruneApprovals},
 		{jobs.Kind[nothing]{Name: "prune_events", Timeout: long}, pruneEvents, func(ctx context.Context) error {
 			return a.pruneEvents(ctx, r.events)
 		}},
@@ -134,6 +135,19 @@ func (a *App) pruneExecutions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pruneApprovals clears away what people said of calls when the records of those
+// go, and notes of states that have expired.
+func (a *App) pruneApprovals(ctx context.Context) error {
+	now := time.Now()
+	err := inBatches(func() (int, error) { return a.db.DropSpentStates(ctx, now.Add(-time.Hour), pruneBatch) })
+	days := a.opts.Config.KeepExecutions
+	if err != nil || days == 0 {
+		return err
+	}
+	before := now.AddDate(0, 0, -days)
+	return inBatches(func() (int, error) { return a.db.DropApprovals(ctx, before, pruneBatch) })
 }
 
 // pruneEvents clears away events that are older than the configuration says, with

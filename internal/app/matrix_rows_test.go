@@ -96,6 +96,11 @@ var rows = []row{
 	{op: "deleteMCPInstance", at: "{new.server}/{my.user}", shows: `"deleted_connected_accounts":0`, shared: true},
 	{op: "getProjectConfig", query: "for={my.tag}", shows: `"require_mcp_api_key":true`},
 	{op: "updateProjectConfig", query: "for={my.tag}", body: `{"require_mcp_api_key":true}`, shows: `"require_mcp_api_key":true`},
+	{op: "createSession", about: "permission", body: `{"user_id":"{my.user}","experimental":{"permissions":{"default":"allow_all","overrides":{"*:{account}":"ask_always"}}}}`, shows: "{account}", answers: badRequest},
+	{op: "listApprovals", query: "user_id={my.user}", shows: "{approval}"},
+	{op: "listApprovals", about: "by session", query: "session_id={session}", shows: "{approval}", answers: emptyList},
+	{op: "getApproval", at: "{approval}", shows: "{tag}"},
+	{op: "decideApproval", at: "{new.approval}", body: `{"decision":"allow"}`, shows: `"state":"allowed"`},
 
 	// The project, its keys, and the organisation that there is not.
 	{op: "getSessionInfo", query: "for={my.tag}", shows: "{project}"},

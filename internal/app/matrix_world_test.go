@@ -156,12 +156,23 @@ func (w *world) fill(n *identityOf) {
 	n.things["endpoint"], n.things["endpoint_secret"] = endpoint[0], endpoint[1]
 	n.marks = append(n.marks, endpoint[1])
 	n.shared = append(n.shared, endpoint[0])
+	n.set("approval", w.await(n, tag))
 	run := w.ask(n, http.StatusOK, http.MethodPost, sessions+"/"+n.things["session"]+"/execute",
 		`{"tool_slug":"CONFLUENCE_GET_CURRENT_USER","arguments":{}}`, "log_id", "data.email")
 	n.set("log", run[0])
 	if run[1] != n.things["email"] {
 		w.t.Fatalf("%s runs as %s", n, run[1])
 	}
+}
+
+// await has a call of n wait for a person's word.
+func (w *world) await(n *identityOf, space string) string {
+	w.t.Helper()
+	id := w.ask(n, http.StatusCreated, http.MethodPost, sessions, fmt.Sprintf(
+		`{"user_id":%q,"experimental":{"permissions":{"default":"ask_every_call"}}}`, n.things["user"]), "session_id")[0]
+	n.marks = append(n.marks, id)
+	return w.ask(n, http.StatusForbidden, http.MethodPost, sessions+"/"+id+"/execute", fmt.Sprintf(
+		`{"tool_slug":"CONFLUENCE_GET_SPACES","arguments":{"spaceKey":[%q]}}`, space), "error.approval_id")[0]
 }
 
 // connect makes an account of n with an identity of its own in the sandbox.
@@ -272,6 +283,7 @@ func blobToken(t *testing.T, address string) string {
 // makers make the things of rows that use one up: {new.session} is a session of
 // the owner that belongs to the row alone.
 var makers = map[string]func(w *world, n *identityOf) string{
+	"approval": func(w *world, n *identityOf) string { return w.await(n, domain.NewSecret("")[:12]) },
 	"trigger": func(w *world, n *identityOf) string {
 		types := []string{"CONFLUENCE_PAGE_UPDATED_TRIGGER", "CONFLUENCE_SPACE_CREATED_TRIGGER"}
 		w.mu.Lock()

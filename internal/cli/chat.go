@@ -34,6 +34,8 @@ type chatFlags struct {
 	toolkits []string
 	plain    bool
 	on       onFlags
+
+	permissions func() (*client.Permissions, error)
 }
 
 func newChat(s *shared) *cobra.Command {
@@ -78,6 +80,7 @@ func newChat(s *shared) *cobra.Command {
 	fl.StringSliceVar(&f.toolkits, "toolkits", nil, "only these toolkits")
 	fl.BoolVar(&f.plain, "plain", false, "no colours and no live display")
 	f.on.add(cmd, s)
+	f.permissions = permissionFlag(cmd)
 	s.routerFlag(cmd)
 	s.userFlag(cmd)
 	for flag, complete := range map[string]cobra.CompletionFunc{
@@ -194,6 +197,10 @@ type asker interface {
 }
 
 func (f *chatFlags) open(ctx context.Context, model agent.Model) (*conversation, error) {
+	permissions, err := f.permissions()
+	if err != nil {
+		return nil, err
+	}
 	r, err := f.router(ctx)
 	if err != nil {
 		return nil, err
@@ -205,7 +212,7 @@ func (f *chatFlags) open(ctx context.Context, model agent.Model) (*conversation,
 			return nil, err
 		}
 	}
-	session, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, WaitForConnections: true})
+	session, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, WaitForConnections: true, Permissions: permissions})
 	if err != nil {
 		r.Close(ctx)
 		return nil, err

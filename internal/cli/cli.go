@@ -127,7 +127,7 @@ func newRoot(s *shared) *cobra.Command {
 	flags.StringVar(&s.home, "home", "", "folder for everything Sluice keeps (env SLUICE_HOME)")
 	flags.StringVar(&s.config, "config", "", "configuration file (default: sluice.yaml in the home)")
 	root.AddCommand(
-		newServe(s), newChat(s), newConnect(s), newAccounts(s), newAuthConfigs(s), newWebhooks(s), newTriggers(s), newLogs(s), newTools(s), newCall(s), newMCP(s),
+		newServe(s), newChat(s), newConnect(s), newAccounts(s), newAuthConfigs(s), newWebhooks(s), newTriggers(s), newLogs(s), newTools(s), newCall(s), newApprovals(s), newMCP(s),
 		newKeys(s), newProjects(s), newImport(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
 	)
 	root.InitDefaultHelpCmd()

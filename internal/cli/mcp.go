@@ -15,6 +15,8 @@ type mcpFlags struct {
 	toolkits []string
 	session  string
 	direct   bool
+
+	permissions func() (*client.Permissions, error)
 }
 
 func newMCP(s *shared) *cobra.Command {
@@ -30,8 +32,8 @@ func newMCP(s *shared) *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case f.session != "" && (f.direct || len(f.toolkits) > 0):
-				return usage(cmd, errors.New("--session has its own toolkits: leave out --toolkits and --direct"))
+			case f.session != "" && (f.direct || len(f.toolkits) > 0 || cmd.Flags().Changed("permission")):
+				return usage(cmd, errors.New("--session has its own toolkits and permissions: leave out --toolkits, --direct and --permission"))
 			case f.direct && len(f.toolkits) == 0:
 				return usage(cmd, errors.New("--direct needs --toolkits: name those whose tools are listed"))
 			}
@@ -42,6 +44,7 @@ func newMCP(s *shared) *cobra.Command {
 	fl.StringSliceVar(&f.toolkits, "toolkits", nil, "only these toolkits")
 	fl.BoolVar(&f.direct, "direct", false, "list every tool directly; needs --toolkits")
 	fl.StringVar(&f.session, "session", "", "an existing session to use")
+	f.permissions = permissionFlag(cmd)
 	s.routerFlag(cmd)
 	s.userFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("toolkits", s.completeToolkit) // fails only for a flag that is not there
@@ -49,6 +52,10 @@ func newMCP(s *shared) *cobra.Command {
 }
 
 func (f *mcpFlags) run(ctx context.Context) error {
+	permissions, err := f.permissions()
+	if err != nil {
+		return err
+	}
 	r, err := f.router(ctx)
 	if err != nil {
 		return err
@@ -61,7 +68,7 @@ func (f *mcpFlags) run(ctx context.Context) error {
 		}
 		return newBridge(open, f.Streams).run(ctx)
 	}
-	open, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, PreloadAll: f.direct})
+	open, err := r.Create(ctx, f.userID(), client.SessionOptions{Toolkits: f.toolkits, PreloadAll: f.direct, Permissions: permissions})
 	if err != nil {
 		return err
 	}

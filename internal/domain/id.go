@@ -30,6 +30,7 @@ const (
 	PrefixPoll       = "tp_"
 	PrefixEndpoint   = "we_" // a webhook endpoint, as the wire has it
 	PrefixInbound    = "in_" // what one received
+	PrefixApproval   = "apr_"
 )
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

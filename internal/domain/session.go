@@ -40,6 +40,7 @@ type SessionConfig struct {
 	Preload           PreloadConfig           `json:"preload"`
 	SearchOff         bool                    `json:"search_off,omitempty"`
 	MultiExecuteOff   bool                    `json:"multi_execute_off,omitempty"`
+	Permissions       *PermissionsConfig      `json:"permissions,omitempty"`
 }
 
 // Selection enables only, or disables, the named things; never both.
@@ -89,4 +90,22 @@ type MultiAccountConfig struct {
 type PreloadConfig struct {
 	All   bool     `json:"all,omitempty"`
 	Tools []string `json:"tools,omitempty"`
+}
+
+// Permission is what a session says of a call that it may make.
+type Permission string
+
+// The permissions, in the contract's words (§2.1).
+const (
+	AlwaysAllow Permission = "always_allow"
+	AlwaysDeny  Permission = "always_deny"
+	AskOnce     Permission = "ask_once"   // a person answers once a session for a tool on an account
+	AskAlways   Permission = "ask_always" // a person answers for each call
+)
+
+// PermissionsConfig says which calls run, which are refused and which wait for a
+// person's word. See package policy for the keys of Overrides.
+type PermissionsConfig struct {
+	Default   Permission            `json:"default,omitempty"` // AlwaysAllow when empty
+	Overrides map[string]Permission `json:"overrides,omitempty"`
 }

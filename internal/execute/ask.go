@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"maps"
@@ -27,6 +28,10 @@ type sealedState struct {
 	// Answers are those of earlier rounds: a client sends only the last ones.
 	Answers map[string]toolkit.Answer `json:"a,omitempty"`
 	Expires int64                     `json:"e"` // Unix seconds
+	// Asking is the approval that a question is about, Approved what a person has
+	// allowed in this call: see permission.key.
+	Asking   string `json:"q,omitempty"`
+	Approved string `json:"y,omitempty"`
 }
 
 // ask makes the answer of a tool that puts a question to the person. A caller
@@ -47,6 +52,7 @@ func (r *run) ask(ctx context.Context, ask *toolkit.Ask) (*Answer, error) {
 	}
 	plain, err := json.Marshal(sealedState{
 		Tool: ask.State, Answers: r.req.Interact.Answers, Expires: r.s.opts.Now().Add(stateTTL).Unix(),
+		Asking: r.asking, Approved: r.approved,
 	})
 	if err != nil {
 		return nil, domain.Internal("keeping a question's state", err)
@@ -102,6 +108,8 @@ func (r *run) openState(ctx context.Context) (json.RawMessage, error) {
 	if r.s.opts.Now().Unix() >= st.Expires {
 		return nil, badState("The question has expired: it was open for 10 minutes.")
 	}
+	r.spent, r.spentEnd = sha256.Sum256([]byte(in.State)), time.Unix(st.Expires, 0)
+	r.asking, r.approved = st.Asking, st.Approved
 	answers := maps.Clone(st.Answers)
 	if answers == nil {
 		answers = map[string]toolkit.Answer{}
@@ -109,6 +117,22 @@ func (r *run) openState(ctx context.Context) (json.RawMessage, error) {
 	maps.Copy(answers, in.Answers)
 	in.Answers = answers
 	return st.Tool, nil
+}
+
+// spend takes the state that came with the call, if any, for good: a state comes
+// back once. It is noted before anything is done, and for all replicas.
+func (r *run) spend(ctx context.Context) error {
+	if r.spentEnd.IsZero() {
+		return nil
+	}
+	first, err := r.s.opts.Store.SpendState(ctx, r.req.Principal.ProjectID, r.spent, r.spentEnd)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return badState("The state was used already: each answer counts once.")
+	}
+	return nil
 }
 
 func badState(message string) *domain.Error {

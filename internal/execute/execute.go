@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Catalog *catalog.Catalog
 	Connect *connect.Service
-	Store   store.Executions
+	Store   Store
 	Logger  *slog.Logger
 	// Timeout bounds one call of an app tool; 60 s when 0. A meta tool has three
 	// times as long.
@@ -53,6 +53,13 @@ type Options struct {
 	// Observe, when set, is told of every finished call: metrics. Toolkit and tool
 	// are empty for a tool that does not exist.
 	Observe func(toolkit, tool string, outcome domain.Outcome, d time.Duration)
+}
+
+// Store keeps the records of calls, and what people said of those that wait for
+// their word.
+type Store interface {
+	store.Executions
+	store.Approvals
 }
 
 // Sealer seals and opens small state with associated data.

@@ -17,7 +17,6 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/policy"
-	"github.com/sluice-run/sluice/internal/store"
 	"github.com/sluice-run/sluice/toolkit"
 )
 
@@ -378,7 +377,7 @@ func TestDigestIsOfTheMeaning(t *testing.T) {
 }
 
 // lossy is a store that is full: records cannot be written.
-type lossy struct{ store.Executions }
+type lossy struct{ execute.Store }
 
 func (lossy) RecordExecution(context.Context, domain.Execution) error { return errors.New("disk full") }
 

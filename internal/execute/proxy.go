@@ -3,10 +3,12 @@ package execute
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -107,6 +109,23 @@ func (p *ProxyRequest) described() json.RawMessage {
 	return data
 }
 
+// whole gives what a person's word on a request is for, every value in it, and
+// what they decide on: all but the values of headers, which may be secrets.
+func (p *ProxyRequest) whole() (bound [32]byte, shown json.RawMessage) {
+	all, err := json.Marshal([]any{p.Toolkit, p.Method, p.Endpoint, p.Query, p.Header, p.Body, p.BodyURL, p.BodyType})
+	if err != nil { // texts and bytes always marshal
+		return digest(p.described()), p.described()
+	}
+	shown, err = json.Marshal(map[string]any{
+		"toolkit": p.Toolkit, "method": p.Method, "endpoint": p.Endpoint, "query": p.Query,
+		"headers": slices.Sorted(maps.Keys(p.Header)), "body": string(p.Body), "body_url": p.BodyURL,
+	})
+	if err != nil { // as above
+		shown = p.described()
+	}
+	return sha256.Sum256(all), shown
+}
+
 func (r *run) proxy(ctx context.Context, p *ProxyRequest) (*ProxyAnswer, error) {
 	if err := r.sameProject(); err != nil {
 		return nil, err
@@ -136,7 +155,15 @@ func (r *run) proxy(ctx context.Context, p *ProxyRequest) (*ProxyAnswer, error) 
 		return nil, err
 	}
 	defer leave()
-	call, err := r.prepare(ctx, t)
+	account, err := r.chosen(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	r.bound, r.shown = p.whole()
+	if _, err := r.permit(ctx, t, account); err != nil { // no door of requests can ask
+		return nil, err
+	}
+	call, err := r.prepare(ctx, t, account)
 	if err != nil {
 		return nil, err
 	}

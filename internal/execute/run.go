@@ -32,6 +32,14 @@ type run struct {
 	args     any           // as they were given, decoded; nil when there are none
 	tool     *toolkit.Tool // whose schema describes them; nil when there is none
 	upstream upstream
+	spent    [32]byte // hash of the state that came with the call
+	spentEnd time.Time
+	asking   string // the approval that the person is, or was, asked about
+	approved string // what a person allowed in this call: see permission.key
+	dry      bool   // it only asks what the call would need
+	// A person's word is for bound; what they decide on is shown.
+	bound [32]byte
+	shown json.RawMessage
 }
 
 // begin opens the call's record. In a session, user and rules are the
@@ -59,19 +67,13 @@ func (s *Service) begin(req Request) *run {
 	if req.Session != nil {
 		r.record.SessionID = cmp.Or(req.Session.Server, req.Session.ID)
 	}
+	r.bound, r.shown = r.record.ArgsDigest, req.Arguments
 	return r
 }
 
 // runApp takes an app tool through the phases.
 func (r *run) runApp(ctx context.Context) (*Answer, error) {
-	t, err := r.resolve(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.req.Rules.Tool(t); err != nil {
-		return nil, err
-	}
-	args, err := r.validate(t.Tool)
+	t, args, err := r.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,19 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	defer leave()
-	call, err := r.prepare(ctx, t)
+	account, err := r.chosen(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.spend(ctx); err != nil {
+		return nil, err
+	}
+	if ask, err := r.permit(ctx, t, account); err != nil {
+		return nil, err
+	} else if ask != nil {
+		return r.ask(ctx, ask)
+	}
+	call, err := r.prepare(ctx, t, account)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +106,35 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	call.Files = r.files(t)
 	result, err := r.call(ctx, t.Tool, call, args)
 	return r.shape(ctx, t.Tool, result, err)
+}
+
+// known finds the tool, asks the rules and checks the arguments.
+func (r *run) known(ctx context.Context) (*catalog.Tool, json.RawMessage, error) {
+	t, err := r.resolve(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.req.Rules.Tool(t); err != nil {
+		return nil, nil, err
+	}
+	if err := r.req.Rules.Denied(t); err != nil {
+		return nil, nil, err
+	}
+	args, err := r.validate(t.Tool)
+	return t, args, err
+}
+
+// chosen picks the account, whose scopes must do; nil for a tool without one, and
+// for a call that brings credentials.
+func (r *run) chosen(ctx context.Context, t *catalog.Tool) (*domain.ConnectedAccount, error) {
+	if r.req.Given != nil {
+		return nil, nil
+	}
+	account, err := r.account(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return account, policy.Scopes(t, account)
 }
 
 // runMeta takes a meta tool through the phases.
@@ -116,6 +159,9 @@ func (r *run) runMeta(ctx context.Context, meta *toolkit.Tool, work Meta) (*Answ
 		return nil, err
 	}
 	defer leave()
+	if err := r.spend(ctx); err != nil {
+		return nil, err
+	}
 	call := &toolkit.Call{}
 	r.interact(call, state)
 	result, err := r.guarded(ctx, metaFactor*r.s.opts.Timeout, func(ctx context.Context) (*toolkit.Result, error) {
@@ -204,8 +250,8 @@ func (r *run) validate(t *toolkit.Tool) (json.RawMessage, error) {
 }
 
 // prepare gives the call the credentials that it runs on.
-func (r *run) prepare(ctx context.Context, t *catalog.Tool) (*toolkit.Call, error) {
-	call, err := r.credentials(ctx, t)
+func (r *run) prepare(ctx context.Context, t *catalog.Tool, account *domain.ConnectedAccount) (*toolkit.Call, error) {
+	call, err := r.credentials(ctx, t, account)
 	if err != nil {
 		return nil, err
 	}
@@ -214,16 +260,9 @@ func (r *run) prepare(ctx context.Context, t *catalog.Tool) (*toolkit.Call, erro
 	return call, nil
 }
 
-func (r *run) credentials(ctx context.Context, t *catalog.Tool) (*toolkit.Call, error) {
+func (r *run) credentials(ctx context.Context, t *catalog.Tool, account *domain.ConnectedAccount) (*toolkit.Call, error) {
 	if r.req.Given != nil {
 		return r.s.opts.Connect.PrepareGiven(ctx, t.Toolkit, r.req.Given, &r.calls)
-	}
-	account, err := r.account(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	if err := policy.Scopes(t, account); err != nil {
-		return nil, err
 	}
 	return r.s.opts.Connect.Prepare(ctx, t.Toolkit, account, &r.calls)
 }

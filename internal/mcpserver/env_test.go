@@ -38,6 +38,7 @@ type env struct {
 	mcp      *mcpserver.Server
 	who      *identity.Service
 	sessions *session.Service
+	execute  *execute.Service
 	project  domain.Project
 	cat      *catalog.Catalog
 	tools    *testTools
@@ -67,6 +68,7 @@ func newEnv(t testing.TB, edit func(*mcpserver.Options)) *env {
 	t.Cleanup(out.Close)
 	con := connect.New(connect.Options{Store: db, Vault: safe, Catalog: e.cat, HTTP: out})
 	exe := execute.New(execute.Options{Catalog: e.cat, Connect: con, Store: db, Sealer: execute.NewSealer(safe)})
+	e.execute = exe
 	e.sessions = session.New(session.Options{
 		Store: db, Catalog: e.cat, Connect: con, Execute: exe,
 		LinkURL: func(origin, token string) string { return origin + "/link/" + token },

@@ -13,11 +13,14 @@ import (
 // Rules are a session's configuration, ready to be asked. The nil Rules allow
 // everything: calls outside a session.
 type Rules struct {
-	cfg domain.SessionConfig
+	cfg   domain.SessionConfig
+	perms *permissions
 }
 
 // Compile makes Rules of a configuration.
-func Compile(cfg domain.SessionConfig) *Rules { return &Rules{cfg: cfg} }
+func Compile(cfg domain.SessionConfig) *Rules {
+	return &Rules{cfg: cfg, perms: compilePermissions(cfg.Permissions)}
+}
 
 // Toolkit says whether any tool of the toolkit may be used.
 func (r *Rules) Toolkit(slug string) bool {

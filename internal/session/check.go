@@ -36,6 +36,9 @@ func clone(c domain.SessionConfig) domain.SessionConfig {
 		c.ConnectedAccounts[slug] = slices.Clone(ids)
 	}
 	c.Preload.Tools = slices.Clone(c.Preload.Tools)
+	if p := c.Permissions; p != nil {
+		c.Permissions = &domain.PermissionsConfig{Default: p.Default, Overrides: maps.Clone(p.Overrides)}
+	}
 	return c
 }
 
@@ -58,7 +61,7 @@ func cloneTags(t *domain.TagRule) *domain.TagRule {
 func (s *Service) check(ctx context.Context, projectID, userID string, cfg *domain.SessionConfig) error {
 	c := checker{s: s, project: projectID, user: userID, cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		c.toolkits, c.tools, c.tags, c.authConfigs, c.multiAccount, c.accounts, c.preload, c.manage, c.proxy,
+		c.toolkits, c.tools, c.tags, c.authConfigs, c.multiAccount, c.accounts, c.preload, c.manage, c.proxy, c.permissions,
 	} {
 		if err := step(ctx); err != nil {
 			return err

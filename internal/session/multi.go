@@ -49,6 +49,11 @@ type multiResult struct {
 // multi runs several tools. Each goes through execute by itself, with a record
 // of its own; a failed or refused one leaves the others alone.
 func (s *Service) multi(ctx context.Context, h *Handle, c Call, in multiInput, call *toolkit.Call) (*multiOutput, error) {
+	if h.Rules.Restricted() && call.CanAsk.Form {
+		if err := s.permits(ctx, h, c, in, call); err != nil {
+			return nil, err
+		}
+	}
 	out := &multiOutput{Results: make([]multiResult, len(in.Tools)), TotalCount: len(in.Tools), Session: echo(in.SessionID)}
 	var (
 		wg   sync.WaitGroup
@@ -94,15 +99,7 @@ func (s *Service) one(ctx context.Context, links *offers, c Call, index int, ite
 			res.Error, res.successful = refusalText(domain.Internal("running a tool", fmt.Errorf("panic: %v", p))), false
 		}
 	}()
-	account := item.Account
-	if account == "" {
-		account = c.Account
-	}
-	req := s.request(links.h, Call{
-		Tool: item.ToolSlug, Arguments: item.Arguments, Account: account,
-		Door: execute.DoorMulti, RequestID: c.RequestID,
-	})
-	req.Interact.Header = c.Interact.Header
+	req := s.itemRequest(links.h, c, item)
 	req.ParentID, req.ParentTool = c.logID, policy.MultiExecute
 	answer, err := s.runOne(ctx, req)
 	if err != nil {
@@ -114,6 +111,56 @@ func (s *Service) one(ctx context.Context, links *offers, c Call, index int, ite
 		res.Error = &answer.Error
 	}
 	return res
+}
+
+func (s *Service) itemRequest(h *Handle, c Call, item multiItem) execute.Request {
+	account := item.Account
+	if account == "" {
+		account = c.Account
+	}
+	req := s.request(h, Call{
+		Tool: item.ToolSlug, Arguments: item.Arguments, Account: account,
+		Door: execute.DoorMulti, RequestID: c.RequestID,
+	})
+	req.Interact.Header = c.Interact.Header
+	return req
+}
+
+// permits asks the person for all items that need their word before any of them
+// runs, by an error that is a *toolkit.Ask; when the answers have come it notes
+// them. The items find them where any call does.
+func (s *Service) permits(ctx context.Context, h *Handle, c Call, in multiInput, call *toolkit.Call) error {
+	var asked []string
+	if len(call.State) > 0 {
+		if err := json.Unmarshal(call.State, &asked); err != nil {
+			return domain.Internal("reading a question's state", err)
+		}
+		for _, id := range asked {
+			if err := s.opts.Execute.DecideAsked(ctx, h.Principal, h.ID, id, call.Answers[id]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	questions := map[string]toolkit.Question{}
+	for _, item := range in.Tools {
+		q, err := s.opts.Execute.Permit(ctx, s.itemRequest(h, c, item), asked)
+		if err != nil {
+			return err
+		}
+		if q != nil {
+			asked = append(asked, q.ApprovalID)
+			questions[q.ApprovalID] = toolkit.Question{Message: q.Message}
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	state, err := json.Marshal(asked)
+	if err != nil {
+		return domain.Internal("keeping a question's state", err)
+	}
+	return &toolkit.Ask{Questions: questions, State: state}
 }
 
 func (s *Service) runOne(ctx context.Context, req execute.Request) (*execute.Answer, error) {

@@ -56,6 +56,7 @@ type Queries interface {
 	MCPServers
 	ProjectSettings
 	Executions
+	Approvals
 	Files
 	FileChunks
 	Keyset

@@ -29,6 +29,37 @@ var attempts = []attempt{
 	{"RevokeAPIKey", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		return q.RevokeAPIKey(ctx, project, v.key.ID, at(1))
 	}, domain.CodeNotFound},
+	{"Approval", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		_, err := q.Approval(ctx, project, v.approval.ID)
+		return err
+	}, domain.CodeNotFound},
+	{"ListApprovals", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, total, err := q.ListApprovals(ctx, project, store.ApprovalFilter{SessionID: v.session.ID}, store.Page{})
+		return leak(counted(err, total), got, func(domain.Approval) bool { return true })
+	}, ""},
+	{"ApprovalsOf", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		got, err := q.ApprovalsOf(ctx, project, callOf(v.approval), at(1))
+		return counted(err, len(got))
+	}, ""},
+	{"DecideApproval", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		a := v.approval
+		a.State = domain.ApprovalAllowed
+		if done, err := q.DecideApproval(ctx, project, a, domain.ApprovalPending); done || err != nil {
+			return fmt.Errorf("decided for another project: %w", err)
+		}
+		return nil
+	}, ""},
+	{"UseApproval", func(ctx context.Context, q store.Queries, project string, v tenant) error {
+		a := v.approval
+		a.ID, a.State = a.ID+"_allowed_"+project, domain.ApprovalAllowed
+		if err := q.AddApproval(ctx, a); err != nil {
+			return err
+		}
+		if done, err := q.UseApproval(ctx, project, a.ID, "log_x", at(1)); done || err != nil {
+			return fmt.Errorf("used another project's: %w", err)
+		}
+		return nil
+	}, ""},
 	{"AuthConfig", func(ctx context.Context, q store.Queries, project string, v tenant) error {
 		_, err := q.AuthConfig(ctx, project, v.config.ID)
 		return err
@@ -357,6 +388,10 @@ var excused = map[string]string{
 	"PutFileChunk":        "keeps content, which no project owns; which files have it is in Files",
 	"FileChunk":           "gives content to who knows its hash, which only a file tells",
 	"DropFileChunks":      "is for content that nobody has",
+	"AddApproval":         "writes under its own project id and refers to nothing else",
+	"SpendState":          "writes under its own project id and refers to nothing else",
+	"DropApprovals":       "is for the operator: what is old goes, whoever had it",
+	"DropSpentStates":     "is for the operator: what has expired goes, whoever had it",
 	"DropExpiredLinks":    "is for the operator: what has expired goes, whoever had it",
 	"DropWaitingAccounts": "is for the operator: what was given up goes, whoever began it",
 	"DropAccountEvents":   "is for the operator: what is old goes, whoever had it",

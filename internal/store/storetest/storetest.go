@@ -83,6 +83,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"live polls", testLivePolls},
 		{"bounds of triggers", testTriggerBounds},
 		{"trigger logs", testTriggerLogs},
+		{"approvals", testApprovals},
+		{"approval used once", testApprovalRace},
+		{"spent states", testSpentStates},
+		{"approvals that have run out", testPruneApprovals},
 		{"file quota", testFileQuota},
 		{"file quota race", testFileQuotaRace},
 		{"expired files", testExpiredFiles},
@@ -149,6 +153,7 @@ type tenant struct {
 	instance domain.MCPInstance
 	endpoint domain.WebhookEndpoint
 	inbound  domain.InboundWebhook
+	approval domain.Approval
 }
 
 func newWorld(t *testing.T, s store.Store) world {
@@ -205,6 +210,8 @@ func newTenant(t *testing.T, s store.Store, name string) tenant {
 	if !must(s.AddFile(ctx, n.file, 1<<20))(t) {
 		t.Fatal("the first file is over the quota")
 	}
+	n.approval = approval(n.session, "apr_"+name, 0)
+	ok(t, s.AddApproval(ctx, n.approval))
 	n.publish(ctx, t, s, name)
 	n.watch(ctx, t, s, name)
 	n.serve(ctx, t, s, name)
