@@ -98,7 +98,7 @@ var rows = []row{
 	{op: "updateProjectConfig", query: "for={my.tag}", body: `{"require_mcp_api_key":true}`, shows: `"require_mcp_api_key":true`},
 	{op: "createSession", about: "permission", body: `{"user_id":"{my.user}","experimental":{"permissions":{"default":"allow_all","overrides":{"*:{account}":"ask_always"}}}}`, shows: "{account}", answers: badRequest},
 	{op: "listApprovals", query: "user_id={my.user}", shows: "{approval}"},
-	{op: "listApprovals", about: "by session", query: "session_id={session}", shows: "{approval}", answers: emptyList},
+	{op: "listApprovals", about: "by session", query: "session_id={waiting}", shows: "{approval}", answers: emptyList},
 	{op: "getApproval", at: "{approval}", shows: "{tag}"},
 	{op: "decideApproval", at: "{new.approval}", body: `{"decision":"allow"}`, shows: `"state":"allowed"`},
 

@@ -170,7 +170,9 @@ func (w *world) await(n *identityOf, space string) string {
 	w.t.Helper()
 	id := w.ask(n, http.StatusCreated, http.MethodPost, sessions, fmt.Sprintf(
 		`{"user_id":%q,"experimental":{"permissions":{"default":"ask_every_call"}}}`, n.things["user"]), "session_id")[0]
-	n.marks = append(n.marks, id)
+	if n.things["waiting"] == "" { // of fill: what rows make comes while others read
+		n.set("waiting", id)
+	}
 	return w.ask(n, http.StatusForbidden, http.MethodPost, sessions+"/"+id+"/execute", fmt.Sprintf(
 		`{"tool_slug":"CONFLUENCE_GET_SPACES","arguments":{"spaceKey":[%q]}}`, space), "error.approval_id")[0]
 }

@@ -16,7 +16,7 @@ import (
 // helpOf lists every command that people see.
 var helpOf = []string{
 	"", "accounts", "accounts alias", "accounts disable", "accounts enable", "accounts list", "accounts refresh", "accounts remove",
-	"accounts revoke", "accounts show", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
+	"accounts revoke", "accounts show", "approvals", "approvals allow", "approvals deny", "approvals list", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
 	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
 	"import", "import composio", "keys", "keys create", "keys list", "keys revoke",
 	"mcp", "projects", "projects create", "projects list", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
