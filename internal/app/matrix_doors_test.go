@@ -284,6 +284,9 @@ func (m *matrix) blobDoor(string) {
 	a, b := m.all[0].things["download"], m.all[3].things["download"]
 	for _, i := range []int{8, len(a) / 2, len(a) - 8} {
 		mixed := a[:i] + b[min(i, len(b)):]
+		if mixed == a || mixed == b {
+			continue // they begin alike: of 256 pairs one does in the first that is random
+		}
 		m.wrong++
 		if got := m.send(http.MethodGet, "/files/blob/"+url.PathEscape(mixed), "", "X-Api-Key", ""); got.status/100 != 4 {
 			m.t.Errorf("CROSSING: half a token each: %v", got)
