@@ -95,3 +95,29 @@ func TestPermissionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// A request of the caller's own wording could do what a tool does: it waits where
+// any tool would, and a word on it is for every value in it.
+func TestApprovalOfProxy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("ann")
+	made := w.want(201, "POST", "/api/v3.1/tool_router/session",
+		`{"user_id":"ann","experimental":{"permissions":{"default":"allow_all","overrides":{"NOTES_DELETE":"ask_always"}}}}`)
+	at := "/api/v3.1/tool_router/session/" + made.text("session_id")
+	send := func(endpoint string) string {
+		return `{"toolkit_slug":"notes","method":"GET","endpoint":"` + endpoint + `"}`
+	}
+	id := w.want(403, "POST", at+"/proxy_execute", send("/notes/1?secret=7")).text("error.approval_id")
+	if got := w.want(200, "GET", "/api/v3.1/sluice/approvals/"+id, nil); got.text("tool_slug") != "COMPOSIO_PROXY_EXECUTE" || !strings.Contains(string(got.Raw), "secret=7") {
+		t.Errorf("it waits as %s", got.Raw)
+	}
+	w.want(200, "POST", "/api/v3.1/sluice/approvals/"+id, `{"decision":"allow"}`)
+	if other := w.want(403, "POST", at+"/proxy_execute", send("/notes/1?secret=8")).text("error.approval_id"); other == id || other == "" {
+		t.Errorf("another value waits for %q", other)
+	}
+	w.want(200, "POST", at+"/proxy_execute", send("/notes/1?secret=7"))
+	w.want(403, "POST", at+"/proxy_execute", send("/notes/1?secret=7"))
+	w.want(200, "PATCH", at, `{"experimental":{"permissions":{"default":"allow_all","overrides":{"NOTES_DELETE":"ask_always","COMPOSIO_PROXY_EXECUTE":"always_allow"}}}}`)
+	w.want(200, "POST", at+"/proxy_execute", send("/notes/1?secret=7"))
+}
