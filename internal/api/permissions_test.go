@@ -121,3 +121,34 @@ func TestApprovalOfProxy(t *testing.T) {
 	w.want(200, "PATCH", at, `{"experimental":{"permissions":{"default":"allow_all","overrides":{"NOTES_DELETE":"ask_always","COMPOSIO_PROXY_EXECUTE":"always_allow"}}}}`)
 	w.want(200, "POST", at+"/proxy_execute", send("/notes/1?secret=7"))
 }
+
+// What is denied to a tool is denied to a request that could do the same, and
+// before anything is said of accounts.
+func TestProxyIsNoWayAroundADenial(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	acc := w.account("ann")
+	for _, tc := range []struct {
+		user, rules, method string
+		status              int
+	}{
+		{"ann", `"NOTES_DELETE":"always_deny"`, "GET", 403},
+		{"ann", `"NOTES_DELETE:` + acc + `":"always_deny"`, "DELETE", 403},
+		{"ann", `"toolkit.notes":"always_deny"`, "GET", 403},
+		{"ann", `"*":"always_deny"`, "GET", 403},
+		{"ann", `"*":"always_deny","NOTES_GET":"always_allow"`, "GET", 403},
+		{"ann", `"tag.destructiveHint":"always_deny"`, "POST", 403},
+		{"ann", `"COMPOSIO_PROXY_EXECUTE":"always_deny"`, "GET", 403},
+		{"bob", `"NOTES_DELETE":"always_deny"`, "GET", 403}, // has no account, and is not told so
+		{"ann", `"tag.destructiveHint":"always_deny"`, "GET", 200},
+		{"ann", `"NOTES_DELETE":"always_deny","COMPOSIO_PROXY_EXECUTE":"always_allow"`, "GET", 200},
+	} {
+		made := w.want(201, "POST", "/api/v3.1/tool_router/session", `{"user_id":"`+tc.user+
+			`","experimental":{"permissions":{"default":"allow_all","overrides":{`+tc.rules+`}}}}`)
+		got := w.want(tc.status, "POST", "/api/v3.1/tool_router/session/"+made.text("session_id")+"/proxy_execute",
+			`{"toolkit_slug":"notes","method":"`+tc.method+`","endpoint":"/echo"}`)
+		if tc.status == 403 && !strings.Contains(got.text("error.message"), "permissions deny it") {
+			t.Errorf("%s by %s with %s: %s", tc.method, tc.user, tc.rules, got.Raw)
+		}
+	}
+}

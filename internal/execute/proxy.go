@@ -146,6 +146,9 @@ func (r *run) proxy(ctx context.Context, p *ProxyRequest) (*ProxyAnswer, error) 
 	if err := r.req.Rules.Proxy(t); err != nil {
 		return nil, err
 	}
+	if err := r.req.Rules.Denied(t); err != nil {
+		return nil, err
+	}
 	if tk.NoAuth() {
 		return nil, domain.Invalid("toolkit_slug", "toolkit_slug: toolkit %s has no accounts, and so no site that requests could go to", tk.Slug).
 			WithFix("Use its tools.")
