@@ -22,7 +22,8 @@ const (
 	cliRealtime = "/cli/realtime"
 )
 
-// pusherCluster is told to clients: realtime.Cluster, which the doors do not share.
+// pusherCluster is told to clients. Pusher has none of the name: a client that is not
+// led here reaches nobody, and tells nobody its key.
 const pusherCluster = "sluice"
 
 type realtimeOut struct {

@@ -187,7 +187,8 @@ func TestPusherTranscript(t *testing.T) {
 func wanted(text string) string {
 	for _, r := range [][2]string{
 		{`"id":"TRIGGER"`, `"id":"` + domain.TwinID("trigger", "ti_1") + `"`},
-		{"ACCOUNT", domain.TwinID("account", "ca_1")}, {"CONFIG", domain.TwinID("auth_config", "ac_1")},
+		{"ACCOUNT", domain.TwinID("account", "ca_1")},
+		{"CONFIG", domain.TwinID("auth_config", "ac_1")},
 	} {
 		text = strings.ReplaceAll(text, r[0], r[1])
 	}
@@ -247,13 +248,24 @@ func TestPusherWrongSignatures(t *testing.T) {
 		foreign := n.sign(theirs, other, k.id, channelOf(theirs))
 		_, hash, _ := strings.Cut(right, ":")
 		for _, tt := range []struct{ channel, auth string }{
-			{channelOf(mine), ""}, {channelOf(mine), key + ":"}, {channelOf(mine), key + ":" + strings.Repeat("0", 64)},
-			{channelOf(mine), right[:len(right)-1]}, {channelOf(mine), right + "00"}, {channelOf(mine), sibling + ":" + hash},
+			{channelOf(mine), ""},
+			{channelOf(mine), key + ":"},
+			{channelOf(mine), hash},
+			{channelOf(mine), key + ":" + strings.Repeat("0", 64)},
+			{channelOf(mine), right[:len(right)-1]},
+			{channelOf(mine), right + "00"},
+			{channelOf(mine), sibling + ":" + hash},
 			{channelOf(mine), n.sign(mine, key, "1.2", channelOf(mine))}, // of another socket
 			{channelOf(mine), n.sign(mine, sibling, k.id, channelOf(mine))},
 			{channelOf(mine), n.sign(mine, key, k.id, "private-cli-"+mine)},
-			{channelOf(theirs), right}, {channelOf(theirs), foreign}, {channelOf(theirs), key + strings.TrimPrefix(foreign, other)},
-			{"private-pr_none_triggers", right}, {"private-_triggers", right}, {mine, right}, {"presence-" + mine, right}, {"public", ""},
+			{channelOf(theirs), right},
+			{channelOf(theirs), foreign},
+			{channelOf(theirs), key + strings.TrimPrefix(foreign, other)},
+			{"private-pr_none_triggers", right},
+			{"private-_triggers", right},
+			{mine, right},
+			{"presence-" + mine, right},
+			{"public", ""},
 		} {
 			k.say(subscribeTo(tt.channel, tt.auth))
 			m := k.next()
@@ -326,7 +338,9 @@ func TestPusherRefusals(t *testing.T) {
 	if said, _ := n.dial("/app/" + third + "?protocol=7").ended(); said != 4100 {
 		t.Errorf("a third of two ended with %v", said)
 	}
-	res, err := http.Get(n.server.URL + "/app/" + key)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.server.URL+"/app/"+key, nil)
+	must(t, err)
+	res, err := http.DefaultClient.Do(req)
 	must(t, err)
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusUpgradeRequired {
@@ -382,7 +396,7 @@ func TestPusherSlowReader(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{}, 10)
 	n := start(t, onSQLite(t), func(o *realtime.Options) {
-		o.WriteTime = 300 * time.Millisecond
+		o.WriteTime = 5 * time.Second // who reads never needs as long for one piece
 		o.Opened = func() func() { return func() { gone <- struct{}{} } }
 	})
 	_, key := n.key(mine)
@@ -393,6 +407,7 @@ func TestPusherSlowReader(t *testing.T) {
 		for {
 			m, err := k.read()
 			if err != nil {
+				close(finals)
 				return
 			}
 			if strings.Contains(fmt.Sprint(m.Data), `"final":true`) {
@@ -400,7 +415,7 @@ func TestPusherSlowReader(t *testing.T) {
 			}
 		}
 	}()
-	const many = 60
+	const many = 20 // more than the buffers on the way take
 	for i := range many {
 		e := message(mine, fmt.Sprint("big", i))
 		e.Payload = []byte(`{"text":"` + strings.Repeat("x", 200<<10) + `"}`)
@@ -408,7 +423,10 @@ func TestPusherSlowReader(t *testing.T) {
 	}
 	for i := range many {
 		select {
-		case <-finals:
+		case _, open := <-finals:
+			if !open {
+				t.Fatalf("the reader was cut behind %d of %d messages", i, many)
+			}
 		case <-time.After(patience):
 			t.Fatalf("the reader has %d of %d messages", i, many)
 		}

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 
-export async function startRouter(flags = ["--sandbox"], settings = {}) {
-  if (!process.env.SLUICE_BINARY) throw new Error("SLUICE_BINARY is not set: run test/acceptance/run node");
+export async function startRouter(flags = ["--sandbox"], settings = {}, binary = process.env.SLUICE_BINARY) {
+  if (!binary) throw new Error("SLUICE_BINARY is not set: run test/acceptance/run node");
   const home = await mkdtemp(join(tmpdir(), "sluice-node-"));
   const key = "ak_acceptance_" + randomBytes(16).toString("hex");
-  const child = spawn(process.env.SLUICE_BINARY, ["serve", ...flags, "--log-level", "error"], {
+  const child = spawn(binary, ["serve", ...flags, "--log-level", "error"], {
     env: { PATH: process.env.PATH, SLUICE_HOME: home, SLUICE_API_KEY: key, SLUICE_ADDR: "127.0.0.1:0", ...settings },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -18,13 +18,13 @@ def pytest_report_header():
 class Router:
     """A running `sluice serve` in a home of its own, with the sandbox unless other flags are given."""
 
-    def __init__(self, home, *flags, **settings):
+    def __init__(self, home, *flags, binary=None, **settings):
         flags = flags or ("--sandbox",)
         self.key = "ak_acceptance_" + os.urandom(16).hex()
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLUICE_", "COMPOSIO_", "OPENAI_"))}
         environment |= {"SLUICE_HOME": str(home), "SLUICE_API_KEY": self.key, "SLUICE_ADDR": "127.0.0.1:0"} | settings
         self.process = subprocess.Popen(
-            [os.environ["SLUICE_BINARY"], "serve", *flags],
+            [binary or os.environ["SLUICE_BINARY"], "serve", *flags],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         self.url = self.sandbox_url = ""
