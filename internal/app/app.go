@@ -196,7 +196,8 @@ func (a *App) setup(ctx context.Context) error {
 	triggers := trigger.New(trigger.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Events: events, Vault: a.vault, Logger: a.log, Timeout: a.opts.Times.Poll, MinInterval: a.opts.Times.PollEvery,
 		Pace:    a.opts.Times.PollPace,
-		Observe: func(p trigger.Polled) { a.tel.Metrics.Poll(p.Trigger, p.Outcome, p.Events, p.Missed, p.Took) },
+		Observe: func(p trigger.Polled) { a.tel.Metrics.Poll(p.Trigger, p.Outcome, p.Events, p.Missed, p.Took, p.Late) },
+		Told:    func(t trigger.Told) { a.tel.Metrics.Told(t.Trigger, t.Source, t.Lag) },
 	})
 	r := rooms{triggers: triggers, cat: cat, conn: conn, exec: exec, sessions: sessions, files: kept, events: events}
 	if err := a.setupJobs(ctx, r); err != nil {

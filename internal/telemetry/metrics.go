@@ -15,6 +15,9 @@ import (
 // count as "other", so that no caller can fill the memory with names.
 const maxLabels = 2000
 
+// waits covers what comes at once to what a poll of every hour finds.
+var waits = []float64{.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200}
+
 // seconds covers a memory hit to a slow upstream.
 var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
@@ -31,6 +34,8 @@ type Metrics struct {
 	polls    *prometheus.HistogramVec
 	found    *prometheus.CounterVec
 	missed   *prometheus.CounterVec
+	late     *prometheus.HistogramVec
+	lag      *prometheus.HistogramVec
 
 	routes, slugs, toolkits labelSet
 }
@@ -64,6 +69,12 @@ func NewMetrics(version string) *Metrics {
 		missed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_trigger_changes_missed_total", Help: "Changes that the application counted between two polls and that no event tells of, by type.",
 		}, []string{"trigger"}),
+		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_trigger_poll_late_seconds", Help: "How long after their time polls began, by type.", Buckets: waits,
+		}, []string{"trigger"}),
+		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sluice_trigger_event_lag_seconds", Help: "From what happened to the keeping of its event, by type and source (poll, webhook).", Buckets: waits,
+		}, []string{"trigger", "source"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_open_streams", Help: "Event streams open now, by kind.",
 		}, []string{"kind"}),
@@ -72,7 +83,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "sluice_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, m.polls, m.found, m.missed, info,
+	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, m.polls, m.found, m.missed, m.late, m.lag, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -127,9 +138,9 @@ func (m *Metrics) Renewal(toolkit, outcome string, took time.Duration) {
 	m.renewals.WithLabelValues(m.toolkits.bound(toolkit), outcome).Observe(took.Seconds())
 }
 
-// Poll counts one poll of a trigger, the events that it found, and the changes of
-// which it knows that they are told by none.
-func (m *Metrics) Poll(trigger, outcome string, events, missed int, took time.Duration) {
+// Poll counts one poll of a trigger, the events that it found, the changes of
+// which it knows that they are told by none, and how late it began.
+func (m *Metrics) Poll(trigger, outcome string, events, missed int, took, late time.Duration) {
 	if m == nil {
 		return
 	}
@@ -137,6 +148,15 @@ func (m *Metrics) Poll(trigger, outcome string, events, missed int, took time.Du
 	m.polls.WithLabelValues(trigger, outcome).Observe(took.Seconds())
 	m.found.WithLabelValues(trigger).Add(float64(events))
 	m.missed.WithLabelValues(trigger).Add(float64(missed))
+	m.late.WithLabelValues(trigger).Observe(late.Seconds())
+}
+
+// Told counts an event that was kept for a trigger, by what told the router of it.
+func (m *Metrics) Told(trigger, source string, lag time.Duration) {
+	if m == nil {
+		return
+	}
+	m.lag.WithLabelValues(m.slugs.bound(trigger), source).Observe(lag.Seconds())
 }
 
 // StreamOpened counts an open stream of a kind ("mcp", "events") until the

@@ -127,13 +127,16 @@ func TestMetrics(t *testing.T) {
 	m.Request("GET /healthz", "BREW", 418, time.Millisecond)
 	m.Execution("CONFLUENCE_GET_PAGES", "ok", time.Second)
 	m.Upstream("confluence", 0, time.Second)
-	m.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "done", 3, 2, time.Second)
+	m.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "done", 3, 2, time.Second, 3*time.Second)
+	m.Told("CONFLUENCE_PAGE_MOVED_TRIGGER", "webhook", 4*time.Second)
 	closed := m.StreamOpened("mcp")
 	stays := m.StreamOpened("mcp")
 	closed()
 	closed()
 	got := scrape(t, m)
 	for _, want := range []string{
+		`sluice_trigger_poll_late_seconds_sum{trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 3`,
+		`sluice_trigger_event_lag_seconds_sum{source="webhook",trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 4`,
 		`sluice_http_request_duration_seconds_count{method="GET",route="GET /healthz",status="200"} 1`,
 		`sluice_http_request_duration_seconds_bucket{method="GET",route="GET /healthz",status="200",le="0.0025"} 0`,
 		`sluice_http_request_duration_seconds_bucket{method="GET",route="GET /healthz",status="200",le="0.005"} 1`,

@@ -67,7 +67,7 @@ func (s *queries) ListTriggerLogs(ctx context.Context, projectID string, f store
 	}
 	return list(ctx, s, noun{name: "trigger log"}, scanTriggerLog,
 		`SELECT e.project_id, e.id, e.type, e.source, e.dedupe_key, e.user_id, e.trigger_slug, e.account_id, e.auth_config_id,
-			e.payload, e.occurred_at, e.created_at, COALESCE(d.id, ''), COALESCE(d.webhook_id, ''), COALESCE(d.state, ''),
+			e.payload, e.occurred_at, e.created_at, e.seq, COALESCE(d.id, ''), COALESCE(d.webhook_id, ''), COALESCE(d.state, ''),
 			COALESCE(d.attempts, 0), COALESCE(d.ended_at, 0), COALESCE(d.last_status, 0), COALESCE(d.last_error, ''),
 			COALESCE((SELECT a.excerpt FROM delivery_attempts a WHERE a.project_id = d.project_id AND a.delivery_id = d.id
 				ORDER BY a.number DESC LIMIT 1), '')
@@ -81,7 +81,7 @@ func scanTriggerLog(r row) (l store.TriggerLog, err error) {
 	var occurred, created, ended int64
 	d := &l.Delivery
 	err = r.Scan(&l.ProjectID, &l.ID, &l.Type, &l.Source, &l.Key, &l.UserID, &l.Trigger, &l.AccountID, &l.AuthConfigID,
-		&payload, &occurred, &created, &d.ID, &d.WebhookID, &d.State, &d.Attempts, &ended, &d.LastStatus, &d.LastError, &l.Excerpt)
+		&payload, &occurred, &created, &l.Seq, &d.ID, &d.WebhookID, &d.State, &d.Attempts, &ended, &d.LastStatus, &d.LastError, &l.Excerpt)
 	l.Payload, l.OccurredAt, l.CreatedAt = []byte(payload), fromMicros(occurred), fromMicros(created)
 	if d.ID != "" {
 		d.ProjectID, d.EventID, d.EventType, d.EventAt, d.EndedAt = l.ProjectID, l.ID, l.Type, l.CreatedAt, fromMicros(ended)
