@@ -25,7 +25,8 @@ var helpOf = []string{
 	"logs", "logs export", "logs show", "triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
 	"triggers test", "triggers types", "vault", "vault inventory", "vault revoke",
 	"vault rotate", "version",
-	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
+	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks endpoints", "webhooks endpoints create", "webhooks endpoints delete",
+	"webhooks endpoints list", "webhooks endpoints rotate", "webhooks endpoints show", "webhooks list", "webhooks replay", "webhooks rotate", "webhooks update",
 }
 
 // TestHelp holds each command's help to its golden file, and the list of

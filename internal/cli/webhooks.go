@@ -28,6 +28,7 @@ func newWebhooks(s *shared) *cobra.Command {
 		s.jsonFlag(c)
 		cmd.AddCommand(c)
 	}
+	cmd.AddCommand(newEndpoints(s))
 	return cmd
 }
 
