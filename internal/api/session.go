@@ -166,9 +166,6 @@ func (s *server) attachSession(ctx context.Context, in *attachSessionIn) (sessio
 		return sessionOut{}, err
 	}
 	if in.Body != nil {
-		if err := in.Body.Experimental.refuse(); err != nil {
-			return sessionOut{}, err
-		}
 		if h.Own, err = s.own(ctx, &in.Body.Experimental); err != nil {
 			return sessionOut{}, err
 		}

@@ -3,6 +3,8 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -97,7 +99,7 @@ type experimentalIn struct {
 	CustomToolkits   []customToolkitIn `json:"custom_toolkits,omitempty" maxItems:"50" nullable:"true" doc:"The application's own tools; kept nowhere, so sent along with each request"`
 	CustomTools      []customToolIn    `json:"custom_tools,omitempty" maxItems:"200" nullable:"true"`
 	Permissions      *permissionsIn    `json:"permissions,omitempty" doc:"Which calls run, which are refused, and which wait for a person's word. Given, it replaces what was"`
-	LinkURLOverwrite string            `json:"link_url_overwrite,omitempty"`
+	LinkURLOverwrite given[string]     `json:"link_url_overwrite,omitempty" doc:"Where the session's connect links begin, instead of this server's origin: a host of the application that passes /link/ on to this server; null takes it back"`
 }
 
 // tagsIn is a list of enabled tags or {enable, disable}.
@@ -155,7 +157,7 @@ func (l *toolList) UnmarshalJSON(data []byte) error {
 // apply changes cfg as the blocks ask.
 func (b *SessionBlocks) apply(cfg *domain.SessionConfig) error {
 	for _, step := range []func(*domain.SessionConfig) error{
-		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.applyPermissions, b.refuseExperimental,
+		b.applyToolkits, b.applyTools, b.applyAccounts, b.applySwitches, b.applyMultiAccount, b.applyPermissions, b.applyLinkBase, b.refuseExperimental,
 	} {
 		if err := step(cfg); err != nil {
 			return err
@@ -373,19 +375,41 @@ func (b *SessionBlocks) applyMultiAccount(cfg *domain.SessionConfig) error {
 	return nil
 }
 
+// maxLinkBase bounds the address at which connect links begin, in bytes.
+const maxLinkBase = 500
+
+// applyLinkBase takes the address at which connect links begin. The links are
+// secrets of their users: they leave this machine on https only.
+func (b *SessionBlocks) applyLinkBase(cfg *domain.SessionConfig) error {
+	in := b.Experimental.Value.LinkURLOverwrite
+	if b.Experimental.Null || in.Present && (in.Null || in.Value == "") {
+		cfg.LinkBase = ""
+		return nil
+	}
+	if !in.Present {
+		return nil
+	}
+	u, err := url.Parse(in.Value)
+	if err != nil || len(in.Value) > maxLinkBase || !usableHost(u.Host) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" ||
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return domain.Invalid("experimental.link_url_overwrite",
+			"experimental.link_url_overwrite: expected an https address without query and fragment, such as https://connect.example.com")
+	}
+	cfg.LinkBase = strings.TrimRight(u.String(), "/")
+	return nil
+}
+
+// loopback says whether host is this machine by name or address.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
 // refuseExperimental refuses by name what would otherwise be silently missing:
 // a permission that is not kept is worse than none.
 func (b *SessionBlocks) refuseExperimental(*domain.SessionConfig) error {
 	if len(b.Hooks) > 0 {
 		return notOfferedOption("hooks", "Leave it out.")
-	}
-	return b.Experimental.Value.refuse()
-}
-
-func (in experimentalIn) refuse() error {
-	switch {
-	case in.LinkURLOverwrite != "":
-		return notOfferedOption("experimental.link_url_overwrite", "Leave it out: links lead to this server's own connect page.")
 	}
 	return nil
 }

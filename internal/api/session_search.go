@@ -91,9 +91,6 @@ type searchSession struct {
 }
 
 func (s *server) sessionSearch(ctx context.Context, in *sessionSearchIn) (searchOut, error) {
-	if err := in.Body.Experimental.refuse(); err != nil {
-		return searchOut{}, err
-	}
 	h, err := s.open(ctx, in.SessionID)
 	if err != nil {
 		return searchOut{}, err

@@ -213,7 +213,6 @@ func (s *server) sessionCall(ctx context.Context, id string, asked *experimental
 		return sessionAnswer{}, err
 	}
 	call.RequestID = callerOf(ctx).requestID
-	err = asked.refuse()
 	if asked.Permissions != nil {
 		err = notOfferedOption("experimental.permissions", "Give them when the session is made or changed: a call cannot change them.")
 	}

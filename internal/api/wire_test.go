@@ -168,7 +168,10 @@ func TestBadBodies(t *testing.T) {
 		`{"user_id":"u","experimental":{"custom_tools":[{"slug":"X"}]}}`:                     "experimental.custom_tools",
 		`{"user_id":"u","experimental":{"custom_toolkits":[{"slug":"X"}]}}`:                  "experimental.custom_toolkits",
 		`{"user_id":"u","experimental":{"permissions":{"default":"deny_all"}}}`:              "experimental.permissions.default",
-		`{"user_id":"u","experimental":{"link_url_overwrite":"https://evil.example"}}`:       "experimental.link_url_overwrite",
+		`{"user_id":"u","experimental":{"link_url_overwrite":"http://plain.example"}}`:       "experimental.link_url_overwrite",
+		`{"user_id":"u","experimental":{"link_url_overwrite":"https://x.example/?a=1"}}`:     "experimental.link_url_overwrite",
+		`{"user_id":"u","experimental":{"link_url_overwrite":"javascript://x.example"}}`:     "experimental.link_url_overwrite",
+		`{"user_id":"u","experimental":{"link_url_overwrite":"https://u:p@x.example"}}`:      "experimental.link_url_overwrite",
 	} {
 		if e := w.want(400, "POST", at, body); !strings.Contains(e.text("error.message"), says) {
 			t.Errorf("%s: does not say %q: %s", body, says, e.Raw)

@@ -41,6 +41,7 @@ type SessionConfig struct {
 	SearchOff         bool                    `json:"search_off,omitempty"`
 	MultiExecuteOff   bool                    `json:"multi_execute_off,omitempty"`
 	Permissions       *PermissionsConfig      `json:"permissions,omitempty"`
+	LinkBase          string                  `json:"link_base,omitempty"` // where its connect links begin; "": at the server's own origin
 }
 
 // Selection enables only, or disables, the named things; never both.

@@ -80,5 +80,5 @@ func (s *Service) mend(ctx context.Context, h *Handle, missing connect.Missing, 
 	if err != nil || s.opts.LinkURL == nil {
 		return in, "", err
 	}
-	return in, s.opts.LinkURL(h.Origin, in.Token), nil
+	return in, s.opts.LinkURL(h.linkBase(), in.Token), nil
 }

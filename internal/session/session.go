@@ -70,6 +70,16 @@ type Handle struct {
 	Own       *Own   // the application's own tools that the request brought; may be nil
 }
 
+// linkBase is where the session's connect links begin: at the host that its
+// configuration names, which serves this server's pages, or at the origin of the
+// request.
+func (h *Handle) linkBase() string {
+	if base := h.Config.LinkBase; base != "" {
+		return base
+	}
+	return h.Origin
+}
+
 // allows says whether the session may use the tool. The toolkit is asked first:
 // that is cheap, where a refusal with its reason is not, and a search asks for
 // every tool of the catalogue.

@@ -63,7 +63,7 @@ func (s *Service) Link(ctx context.Context, h *Handle, toolkitSlug, alias, callb
 	}
 	address := ""
 	if s.opts.LinkURL != nil {
-		address = s.opts.LinkURL(h.Origin, in.Token)
+		address = s.opts.LinkURL(h.linkBase(), in.Token)
 	}
 	return in, address, nil
 }
