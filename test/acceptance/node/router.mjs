@@ -15,15 +15,20 @@ export async function startRouter(flags = ["--sandbox"], settings = {}, binary =
     env: { PATH: process.env.PATH, SLUICE_HOME: home, SLUICE_API_KEY: key, SLUICE_ADDR: "127.0.0.1:0", ...settings },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let url;
+  let url, sandbox;
   for await (const line of createInterface({ input: child.stdout })) {
     url ??= line.match(/listens on (\S+)/)?.[1];
+    const [, at] = line.match(/Sandbox Confluence on (\S+)/) ?? [];
+    if (at) sandbox = { url: at };
+    const [, user, token] = line.match(/sign in as (\S+) with the API token (\S+)/) ?? [];
+    if (user) Object.assign(sandbox, { user, token });
     if (line.includes("COMPOSIO_BASE_URL=")) break;
   }
   if (!url) throw new Error("the router did not start");
   return {
     url,
     key,
+    sandbox, // {url, user, token}, where there is one
     async stop() {
       child.kill("SIGTERM");
       const [code] = await once(child, "exit");

@@ -1,15 +1,18 @@
 """A scripted, OpenAI-compatible model for the acceptance tests.
 
-It speaks Chat Completions and Responses, streaming, and plays a model that
+It speaks Chat Completions and Responses, streaming or not, and plays a model that
 works in Confluence through a router's meta tools. The script decides which kind
 of step comes next; every tool slug and every id it uses is taken from earlier
 tool results, as a real model would have to.
+
+As a program it prints its address and serves until its standard input ends; GET tells what it did.
 """
 
 import html
 import itertools
 import json
 import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -146,6 +149,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server.calls.append(step)
         number = next(self.server.numbers)
+        if not body.get("stream"):
+            self.whole((response if responses else completion)(step, number))
+            return
         events = (response_events if responses else chat_chunks)(step, number)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -156,8 +162,39 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(((f"event: {name}\n" if name else "") + line).encode())
         self.close_connection = True
 
+    def do_GET(self):
+        self.whole({"answers": self.server.answers, "calls": self.server.calls})
+
+    def whole(self, answer):
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *_):
         pass
+
+
+def completion(step, number):
+    """The step as a whole answer of Chat Completions."""
+    message, finish = {"role": "assistant", "content": step}, "stop"
+    if not isinstance(step, str):
+        name, arguments = step
+        call = {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    return {
+        "id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": "scripted",
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+
+
+def response(step, number):
+    """The step as a whole answer of Responses: what its stream ends with."""
+    *_, (_, last) = response_events(step, number)
+    return last["response"]
 
 
 def chat_chunks(step, number):
@@ -243,3 +280,9 @@ class ModelServer:
     @property
     def calls(self):
         return self.http.calls
+
+
+if __name__ == "__main__":
+    with ModelServer() as model:
+        print(model.url, flush=True)
+        sys.stdin.read()
