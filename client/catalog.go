@@ -170,6 +170,9 @@ type ExecuteRequest struct {
 	AccountID string // empty: the user's newest active account
 	Version   string
 	Arguments any // marshals to a JSON object
+	// Text says in plain words what to do, in place of Arguments. It needs a router
+	// with a model.
+	Text string
 }
 
 // Execute runs one tool for a user.
@@ -179,7 +182,8 @@ func (c *Client) Execute(ctx context.Context, r ExecuteRequest) (*Result, error)
 		AccountID string `json:"connected_account_id,omitempty"`
 		Version   string `json:"version,omitempty"`
 		Arguments any    `json:"arguments,omitempty"`
-	}{r.UserID, r.AccountID, r.Version, r.Arguments}
+		Text      string `json:"text,omitempty"`
+	}{r.UserID, r.AccountID, r.Version, r.Arguments, r.Text}
 	var a struct {
 		Result
 		Error *string `json:"error"`
@@ -191,6 +195,37 @@ func (c *Client) Execute(ctx context.Context, r ExecuteRequest) (*Result, error)
 		a.Result.Error = *a.Error
 	}
 	return &a.Result, nil
+}
+
+// PhraseRequest is a text that is to become the arguments of a tool.
+type PhraseRequest struct {
+	Tool    string
+	Version string
+	Text    string // what the tool is to do, in plain words
+	// Description is added to the tool's, Guidance to the model's instructions.
+	Description, Guidance string
+}
+
+// Phrase gives the arguments that the router's model makes of a text; nothing is
+// run. An [Error] says what the text leaves out, or that the router has no model.
+func (c *Client) Phrase(ctx context.Context, r PhraseRequest) (json.RawMessage, error) {
+	in := struct {
+		Text        string `json:"text"`
+		Description string `json:"custom_description,omitempty"`
+		Guidance    string `json:"system_prompt,omitempty"`
+		Version     string `json:"version,omitempty"`
+	}{r.Text, r.Description, r.Guidance, r.Version}
+	var a struct {
+		Arguments json.RawMessage `json:"arguments"`
+		Error     string          `json:"error"`
+	}
+	if err := c.do(ctx, http.MethodPost, "/tools/execute/"+url.PathEscape(r.Tool)+"/input", nil, in, &a); err != nil {
+		return nil, err
+	}
+	if a.Error != "" {
+		return nil, &Error{Message: a.Error, Fix: "Say it in other words, or give the arguments."}
+	}
+	return a.Arguments, nil
 }
 
 // pages walks a paginated list.

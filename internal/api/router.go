@@ -48,7 +48,6 @@ var unoffered = map[string]string{
 	http.MethodGet: `
 /internal/trigger/log/{id}`,
 	http.MethodPost: `
-/tools/execute/{slug}/input
 /internal/trigger/logs
 /org/usage/{entity}`,
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,6 +45,10 @@ func (s *server) toolRoutes() {
 		id: "executeTool", method: http.MethodPost, path: "/tools/execute/{tool_slug}", tag: "tools",
 		summary: "Run a tool outside a session",
 	}, s.executeTool)
+	handle(s, operation{
+		id: "phraseToolInput", method: http.MethodPost, path: "/tools/execute/{tool_slug}/input", tag: "tools",
+		summary: "Put what a person wrote into a tool's arguments",
+	}, s.phraseInput)
 }
 
 type toolOut struct {
@@ -330,18 +335,9 @@ type executeToolBody struct {
 	EntityID             string         `json:"entity_id,omitempty" doc:"Older name of user_id"`
 	Version              string         `json:"version,omitempty"`
 	Arguments            object         `json:"arguments,omitempty"`
-	Text                 string         `json:"text,omitempty" doc:"Not offered yet"`
+	Text                 string         `json:"text,omitempty" doc:"What to do in plain words, in place of arguments; the router's model reads it"`
 	CustomAuthParams     authGift       `json:"custom_auth_params,omitempty" doc:"Where and how to call, in place of an account"`
 	CustomConnectionData connectionGift `json:"custom_connection_data,omitempty" doc:"Credentials for this call alone, in place of an account's"`
-}
-
-// refuse names an option that would otherwise be silently missing.
-func (b *executeToolBody) refuse() error {
-	switch {
-	case b.Text != "":
-		return notOfferedOption("text", "Give the tool's arguments instead.")
-	}
-	return nil
 }
 
 // given gives the credentials that come with the call; nil: an account's.
@@ -382,11 +378,8 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 	}
 	req := execute.Request{
 		Principal: c.principal, UserID: user, Tool: in.ToolSlug, Version: strings.TrimSpace(b.Version),
-		Arguments: json.RawMessage(b.Arguments), Account: b.ConnectedAccountID,
+		Arguments: json.RawMessage(b.Arguments), Text: b.Text, Account: b.ConnectedAccountID,
 		Door: execute.DoorREST, RequestID: c.requestID, Origin: c.origin,
-	}
-	if err := b.refuse(); err != nil {
-		return executeToolOut{}, s.Execute.Refuse(ctx, req, err)
 	}
 	var err error
 	if req.Given, err = b.given(); err != nil {
@@ -397,4 +390,38 @@ func (s *server) executeTool(ctx context.Context, in *executeToolIn) (executeToo
 		return executeToolOut{}, err
 	}
 	return executeToolOut{Data: object(a.Object()), Error: errorOf(a), Successful: a.Successful, LogID: a.LogID, AccountID: a.AccountID}, nil
+}
+
+type phraseInputIn struct {
+	ToolSlug string `path:"tool_slug"`
+	Body     *phraseInputBody
+}
+
+type phraseInputBody struct {
+	Text              string `json:"text" doc:"What the tool is to do, in plain words"`
+	CustomDescription string `json:"custom_description,omitempty" doc:"Added to the tool's description"`
+	SystemPrompt      string `json:"system_prompt,omitempty" doc:"Added to the model's instructions"`
+	Version           string `json:"version,omitempty"`
+}
+
+// phraseInputOut has one of its fields.
+type phraseInputOut struct {
+	Arguments object `json:"arguments,omitempty" doc:"Arguments that fit the tool's schema"`
+	Error     string `json:"error,omitempty" doc:"Why the text gave none"`
+}
+
+func (s *server) phraseInput(ctx context.Context, in *phraseInputIn) (phraseInputOut, error) {
+	b := in.Body
+	if b == nil {
+		b = &phraseInputBody{}
+	}
+	args, err := s.Execute.Phrase(ctx, execute.PhraseRequest{
+		ProjectID: callerOf(ctx).principal.ProjectID, Tool: in.ToolSlug, Version: strings.TrimSpace(b.Version),
+		Text: b.Text, Description: b.CustomDescription, Guidance: b.SystemPrompt,
+	})
+	var unclear *execute.Unclear
+	if errors.As(err, &unclear) {
+		return phraseInputOut{Error: unclear.Message}, nil
+	}
+	return phraseInputOut{Arguments: object(args)}, err
 }

@@ -89,7 +89,6 @@ func TestPathsAndMethods(t *testing.T) {
 		t.Errorf("not offered: %s", e.Raw)
 	}
 	for _, p := range [][2]string{
-		{"POST", "/tools/execute/X/input"},
 		{"POST", "/internal/trigger/logs"},
 	} {
 		w.want(501, p[0], "/api/v3.1"+p[1], nil)

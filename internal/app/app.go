@@ -183,10 +183,15 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	phraser, err := a.openPhraser()
+	if err != nil {
+		return err
+	}
 	exec := execute.New(execute.Options{
 		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Timeout: a.opts.Times.Call,
 		Keep:   execute.Keep(cfg.ExecutionArguments),
 		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution, Files: kept, FileURL: a.fileURL,
+		Phraser: phraser,
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,

@@ -29,13 +29,23 @@ const OfflineModel = "offline"
 // defaultModel is what an OpenAI key alone gives.
 const defaultModel = "gpt-5"
 
+// knownModels says what may be chosen.
+const knownModels = "Use openai:NAME, openai-chat:NAME, openai-responses:NAME or offline."
+
+// modelServer says where a model is asked.
+type modelServer struct {
+	key, base string       // either may be empty
+	http      *http.Client // nil: one of the provider's own
+	retries   int          // see openai.Options
+}
+
 // modelProviders is the table of models: to add a provider, add its line. A
 // model is named provider:name.
-func modelProviders(getenv func(string) string) map[string]func(name string) (agent.Model, error) {
+func modelProviders(at modelServer) map[string]func(name string) (agent.Model, error) {
 	viaOpenAI := func(api openai.API) func(string) (agent.Model, error) {
 		return func(name string) (agent.Model, error) {
 			return openai.New(openai.Options{
-				Model: name, API: api, APIKey: getenv("OPENAI_API_KEY"), BaseURL: openAIBase(getenv),
+				Model: name, API: api, APIKey: at.key, BaseURL: at.base, HTTPClient: at.http, MaxRetries: at.retries,
 			})
 		}
 	}
@@ -55,13 +65,12 @@ func PickModel(ctx context.Context, choice string, getenv func(string) string) (
 	if choice == "" {
 		choice = getenv("SLUICE_MODEL")
 	}
-	providers := modelProviders(getenv)
+	providers := modelProviders(modelServer{key: getenv("OPENAI_API_KEY"), base: openAIBase(getenv)})
 	if choice != "" {
 		provider, name, _ := strings.Cut(choice, ":")
 		make, ok := providers[provider]
 		if !ok {
-			return nil, domain.Invalid("model", "there is no model provider %q", provider).
-				WithFix("Use openai:NAME, openai-chat:NAME, openai-responses:NAME or offline.")
+			return nil, domain.Invalid("model", "there is no model provider %q", provider).WithFix(knownModels)
 		}
 		if provider != OfflineModel {
 			if name == "" {

@@ -54,7 +54,9 @@ type world struct {
 // newWorld boots a router and fills it.
 func newWorld(t *testing.T, in func(*app.Options)) *world {
 	t.Helper()
+	m := newModelServer(t, func(string) string { return "{}" })
 	r := testApp(t, func(o *app.Options) {
+		m.use(&o.Config)
 		in(o)
 		o.Toolkits = []*toolkit.Toolkit{connecttest.Paper()}
 		o.Config.LogLevel = "warn"

@@ -62,6 +62,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/connect/connecttest", l0 + " " + l1 + " internal/store/sqlstore toolkit internal/identity internal/catalog internal/connect"},
 	{"internal/policy", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect"},
 	{"internal/execute", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy"},
+	{"internal/phrase", "agent internal/domain internal/execute"},
 	{"internal/session", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy internal/execute"},
 	{"internal/event", l0 + " " + l1},
 	{"internal/trigger", l0 + " " + l1 + " toolkit internal/identity internal/catalog internal/connect internal/policy internal/execute internal/event"},
@@ -75,7 +76,7 @@ var rooms = []struct{ pkg, may string }{
 
 	// L4 wires everything below it.
 	{"internal/app", l0 + " " + l1 + " " + l2 + " internal/config internal/store/sqlstore " + l3 +
-		" toolkit toolkits/* agent agent/* sandbox/*"},
+		" internal/phrase toolkit toolkits/* agent agent/* sandbox/*"},
 
 	// L5 speaks to a router through client, or starts one through app.
 	{"internal/importer", "internal/domain client"},

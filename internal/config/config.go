@@ -62,6 +62,15 @@ type Config struct {
 	UpstreamProxy     Secret `yaml:"upstream_proxy" env:"UPSTREAM_PROXY"`
 	UpstreamProxyFile string `yaml:"upstream_proxy_file" env:"UPSTREAM_PROXY_FILE"`
 
+	// Model puts what people write into a tool's arguments: provider:name, such as
+	// openai:gpt-5. Empty means that there is none. ModelBaseURL is where it is asked,
+	// with its version path; empty means OpenAI. When neither it nor ModelAPIKey is
+	// set, Load takes both from OPENAI_BASE_URL and OPENAI_API_KEY.
+	Model           string `yaml:"model" env:"MODEL"`
+	ModelBaseURL    string `yaml:"model_base_url" env:"MODEL_BASE_URL"`
+	ModelAPIKey     Secret `yaml:"model_api_key" env:"MODEL_API_KEY"`
+	ModelAPIKeyFile string `yaml:"model_api_key_file" env:"MODEL_API_KEY_FILE"`
+
 	// MaxBodyBytes bounds a request body, MaxConcurrentPerKey the requests of
 	// one API key at a time, MaxStreams the open event streams of the process.
 	MaxBodyBytes        int64 `yaml:"max_body_bytes" env:"MAX_BODY_BYTES"`

@@ -408,3 +408,42 @@ func TestUpstreamProxy(t *testing.T) {
 		}
 	}
 }
+
+func TestModel(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	key := write(t, filepath.Join(home, "model-key"), topSecret+"\n")
+	for _, tt := range []struct {
+		name      string
+		env       map[string]string
+		key, base string
+		fault     string
+	}{
+		{"none", map[string]string{"OPENAI_API_KEY": topSecret, "OPENAI_BASE_URL": "http://models:1/v1"}, "", "", ""},
+		{"own", map[string]string{"SLUICE_MODEL": "openai:x", "SLUICE_MODEL_API_KEY_FILE": key, "SLUICE_MODEL_BASE_URL": "http://models:1/v1"}, topSecret, "http://models:1/v1", ""},
+		{"the clients' names", map[string]string{"SLUICE_MODEL": "openai:x", "OPENAI_API_KEY": topSecret, "OPENAI_BASE_URL": "http://models:1/v1"}, topSecret, "http://models:1/v1", ""},
+		{"no key to another server", map[string]string{"SLUICE_MODEL": "openai:x", "SLUICE_MODEL_BASE_URL": "http://own:1/v1", "OPENAI_API_KEY": topSecret}, "", "http://own:1/v1", ""},
+		{"no server to another key", map[string]string{"SLUICE_MODEL": "openai:x", "SLUICE_MODEL_API_KEY": topSecret, "OPENAI_BASE_URL": "http://own:1/v1"}, topSecret, "", ""},
+		{"no address", map[string]string{"SLUICE_MODEL_BASE_URL": "models:1/v1"}, "", "models:1/v1", "SLUICE_MODEL_BASE_URL"},
+		{"password", map[string]string{"SLUICE_MODEL_BASE_URL": "http://u:" + topSecret + "@models/v1"}, "", "http://u:" + topSecret + "@models/v1", "SLUICE_MODEL_BASE_URL"},
+		{"borrowed and wrong", map[string]string{"SLUICE_MODEL": "openai:x", "OPENAI_BASE_URL": "models"}, "", "models", "OPENAI_BASE_URL"},
+	} {
+		c, err := config.Load(config.LoadOptions{Home: home, Env: tt.env})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if c.ModelAPIKey.Reveal() != tt.key || c.ModelBaseURL != tt.base {
+			t.Errorf("%s: key %t, %q", tt.name, c.ModelAPIKey != "", c.ModelBaseURL)
+		}
+		err = c.Validate()
+		if (err != nil) != (tt.fault != "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err != nil {
+			check(t, err, "model_base_url", "from "+tt.fault)
+			if strings.Contains(err.Error(), topSecret) {
+				t.Errorf("%s: the error holds the secret", tt.name)
+			}
+		}
+	}
+}

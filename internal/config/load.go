@@ -68,6 +68,7 @@ func Load(o LoadOptions) (Config, error) {
 	if err := c.readEnv(vars, l); err != nil {
 		return Config{}, err
 	}
+	c.borrowModel(vars, l)
 	c.Home = home
 	l.values = c
 	c.loaded = l
@@ -194,6 +195,17 @@ func (c *Config) readEnv(vars map[string]string, l *loaded) error {
 	})
 }
 
+// borrowModel takes key and address of the model from the names that every client
+// of such servers reads, as the chat does: both or neither, so that a key never
+// goes to a server that it is not for.
+func (c *Config) borrowModel(vars map[string]string, l *loaded) {
+	if c.Model == "" || c.ModelAPIKey != "" || c.ModelBaseURL != "" {
+		return
+	}
+	c.ModelAPIKey, c.ModelBaseURL = Secret(vars["OPENAI_API_KEY"]), vars["OPENAI_BASE_URL"]
+	l.sources["model_api_key"], l.sources["model_base_url"] = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+}
+
 // envError names the variables at fault without their values.
 func envError(err error) error {
 	var all env.AggregateError
@@ -226,6 +238,7 @@ func secrets() []secret {
 		{"key_encryption_key", func(c *Config) *Secret { return &c.KeyEncryptionKey }, func(c *Config) *string { return &c.KeyEncryptionKeyFile }},
 		{"database", func(c *Config) *Secret { return &c.Database }, func(c *Config) *string { return &c.DatabaseFile }},
 		{"upstream_proxy", func(c *Config) *Secret { return &c.UpstreamProxy }, func(c *Config) *string { return &c.UpstreamProxyFile }},
+		{"model_api_key", func(c *Config) *Secret { return &c.ModelAPIKey }, func(c *Config) *string { return &c.ModelAPIKeyFile }},
 		{"vault_token", func(c *Config) *Secret { return &c.VaultToken }, func(c *Config) *string { return &c.VaultTokenFile }},
 	}
 }

@@ -27,6 +27,7 @@ func (c *Config) Validate() error {
 		c.checkKeyProvider(),
 		c.checkRanges(),
 		c.checkProxy(),
+		c.checkModel(),
 		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
 		c.checkNumber("max_streams", int64(c.MaxStreams), 1, 1_000_000),
@@ -195,6 +196,19 @@ func (c *Config) checkProxy() error {
 	}
 	return c.fault("upstream_proxy", "expected the address of a proxy, such as http://proxy.example.com:3128 or http://user:password@proxy.example.com:3128").
 		WithFix("write the port, and percent-encode what is special in the password; SOCKS is not offered")
+}
+
+// checkModel does not echo: the address may hold a password.
+func (c *Config) checkModel() error {
+	if c.ModelBaseURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.ModelBaseURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return c.fault("model_base_url", "expected the address of an OpenAI-compatible server with its version path, such as https://models.example.com/v1").
+			WithFix("give the key as model_api_key")
+	}
+	return nil
 }
 
 // Proxy gives the proxy for upstream calls, or nil when there is none.

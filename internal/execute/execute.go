@@ -49,6 +49,8 @@ type Options struct {
 	// from the caller's origin, which may be empty, and a token.
 	Files   *files.Service
 	FileURL func(origin, token string) string
+	// Phraser puts a call's text into arguments; without it a text is refused.
+	Phraser Phraser
 	Now     func() time.Time
 	// Observe, when set, is told of every finished call: metrics. Toolkit and tool
 	// are empty for a tool that does not exist.
@@ -90,6 +92,8 @@ type Service struct {
 	// slot of the project.
 	userSlots slots
 	shapes    shapes
+	// A model may take long, and costs money.
+	phraseSlots slots
 }
 
 // New makes a Service.
@@ -109,6 +113,9 @@ func New(opts Options) *Service {
 	if opts.MaxResult <= 0 {
 		opts.MaxResult = defaultMaxResult
 	}
+	if opts.Phraser == nil {
+		opts.Phraser = NoModel("none is configured")
+	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -116,10 +123,11 @@ func New(opts Options) *Service {
 		opts.Keep = KeepRedacted
 	}
 	return &Service{
-		opts:      opts,
-		slots:     slots{whose: "project", size: opts.MaxConcurrent, patience: opts.QueueWait},
-		userSlots: slots{whose: "user", size: opts.MaxConcurrent - opts.MaxConcurrent/4, patience: opts.QueueWait},
-		metaSlots: slots{whose: "project", size: opts.MaxConcurrent * metaFactor, patience: opts.QueueWait},
+		opts:        opts,
+		slots:       slots{whose: "project", size: opts.MaxConcurrent, patience: opts.QueueWait},
+		userSlots:   slots{whose: "user", size: opts.MaxConcurrent - opts.MaxConcurrent/4, patience: opts.QueueWait},
+		phraseSlots: slots{whose: "project", size: maxPhrases, patience: opts.QueueWait},
+		metaSlots:   slots{whose: "project", size: opts.MaxConcurrent * metaFactor, patience: opts.QueueWait},
 	}
 }
 
@@ -142,7 +150,9 @@ type Request struct {
 	Tool      string
 	Version   string
 	Arguments json.RawMessage // empty = {}
-	Account   string          // account id, alias or word id; empty = choose
+	// Text says in plain words what to do, in place of arguments.
+	Text    string
+	Account string // account id, alias or word id; empty = choose
 	// Given are credentials that come with the call: it runs on no account.
 	Given     *connect.Given
 	Door      string

@@ -55,15 +55,13 @@ func (s *Service) begin(req Request) *run {
 	if req.LogID == "" {
 		req.LogID = domain.NewID(domain.PrefixExecution)
 	}
-	var sum [32]byte
-	r.args, sum = decode(req.Arguments)
 	r.record = domain.Execution{
 		ID: req.LogID, ParentID: req.ParentID, ParentTool: req.ParentTool, ProjectID: req.Principal.ProjectID, KeyID: req.Principal.KeyID,
 		UserID: clip(req.UserID, 256), Tool: clip(req.Tool, 128), Version: clip(req.Version, 32),
 		Door: req.Door, RequestID: clip(req.RequestID, 128),
-		ArgsSize: len(req.Arguments), ArgsDigest: sum,
 		StartedAt: s.opts.Now().UTC(),
 	}
+	r.arguments(req.Arguments)
 	if req.Session != nil {
 		r.record.SessionID = cmp.Or(req.Session.Server, req.Session.ID)
 	}
@@ -108,7 +106,7 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	return r.shape(ctx, t.Tool, result, err)
 }
 
-// known finds the tool, asks the rules and checks the arguments.
+// known finds the tool, asks the rules, and gets and checks the arguments.
 func (r *run) known(ctx context.Context) (*catalog.Tool, json.RawMessage, error) {
 	t, err := r.resolve(ctx)
 	if err != nil {
@@ -118,6 +116,9 @@ func (r *run) known(ctx context.Context) (*catalog.Tool, json.RawMessage, error)
 		return nil, nil, err
 	}
 	if err := r.req.Rules.Denied(t); err != nil {
+		return nil, nil, err
+	}
+	if err := r.phrase(ctx, t); err != nil {
 		return nil, nil, err
 	}
 	args, err := r.validate(t.Tool)

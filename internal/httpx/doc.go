@@ -12,6 +12,8 @@
 //     documentation, tunnel and cloud metadata addresses are refused. Open are
 //     exact addresses (AllowAddrs) and configured ranges (AllowPrefixes).
 //   - Plain http goes only to those open addresses, unless AllowHTTP is set.
+//   - A factory with Only reaches one origin, by the operator's word, and nothing
+//     else.
 //   - Every redirect passes the same checks; at most five are followed. Off the
 //     first origin (scheme, host, port) no credential travels, and none comes
 //     back when a later redirect returns to it.

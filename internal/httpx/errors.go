@@ -11,7 +11,10 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
-const kindPlain = "plain http"
+const (
+	kindPlain = "plain http"
+	kindOther = "another origin" // than the only one
+)
 
 // BlockedError says that the guard refused an address. It unwraps to a
 // domain.Error of CodeForbidden. It names the kind of range, never the address
@@ -26,6 +29,9 @@ func (e *BlockedError) Error() string {
 	if e.Kind == kindPlain {
 		return fmt.Sprintf("upstream host %q was refused: https is required", e.Host)
 	}
+	if e.Kind == kindOther {
+		return fmt.Sprintf("upstream host %q was refused: it is not the one that is configured", e.Host)
+	}
 	return fmt.Sprintf("upstream host %q was refused: its address is not public (%s)", e.Host, e.Kind)
 }
 
@@ -34,6 +40,9 @@ func (e *BlockedError) Unwrap() error {
 	d := domain.Errorf(domain.CodeForbidden, "%s", e.Error())
 	if e.Kind == kindPlain {
 		return d.WithFix("use https, or let the operator open the host's range with SLUICE_UPSTREAM_ALLOW")
+	}
+	if e.Kind == kindOther {
+		return d
 	}
 	return d.WithFix("if this upstream is wanted, the operator can open its range with SLUICE_UPSTREAM_ALLOW")
 }

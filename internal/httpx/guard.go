@@ -18,10 +18,11 @@ type guard struct {
 	prefixes  []netip.Prefix
 	allowHTTP bool
 	proxied   bool // so that no socket is opened to what a name leads to
+	only      *url.URL
 }
 
 func newGuard(o Options) guard {
-	g := guard{prefixes: slices.Clone(o.AllowPrefixes), allowHTTP: o.AllowHTTP, proxied: o.Proxy != nil}
+	g := guard{prefixes: slices.Clone(o.AllowPrefixes), allowHTTP: o.AllowHTTP, proxied: o.Proxy != nil, only: o.Only}
 	for _, a := range o.AllowAddrs {
 		g.addrs = append(g.addrs, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
 	}
@@ -117,7 +118,7 @@ func (g *guard) opened(ap netip.AddrPort) bool {
 
 // judge says whether a socket to ap may be opened.
 func (g *guard) judge(ap netip.AddrPort, plain bool) error {
-	if g.opened(ap) {
+	if g.only != nil || g.opened(ap) { // a request to anything else gets no socket, see checkURL
 		return nil
 	}
 	if kind := blockedKind(ap.Addr()); kind != "" {
@@ -157,6 +158,12 @@ func (g *guard) checkURL(u *url.URL) error {
 	if u.User != nil {
 		return domain.Errorf(domain.CodeInvalid, "an upstream URL must not hold a user or password").
 			WithFix("leave out the part before the @; credentials belong to the connected account")
+	}
+	if g.only != nil {
+		if !sameOrigin(u, g.only) {
+			return withHost(&BlockedError{Kind: kindOther}, u)
+		}
+		return nil
 	}
 	if ap, ok := literal(u); ok {
 		if err := g.judge(ap, u.Scheme == "http"); err != nil {

@@ -392,3 +392,41 @@ func TestNoSpecialAddressIsOpen(t *testing.T) {
 		t.Error("no address at all was open")
 	}
 }
+
+// A factory for one origin reaches that, private and plain as it may be, and
+// nothing else, asked for or led to.
+func TestOnly(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another origin was reached") }))
+	t.Cleanup(other.Close)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, other.URL, http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, "here")
+	}))
+	t.Cleanup(srv.Close)
+	base, err := url.Parse(srv.URL + "/v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := *base
+	named.Host = "localhost:" + base.Port()
+	for _, only := range []*url.URL{base, &named} {
+		c := newFactory(t, httpx.Options{Only: only, MaxTries: 1}).For(httpx.CallOptions{})
+		res, err := get(t, c, only.Scheme+"://"+only.Host+"/")
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %v, %v", only, res, err)
+		}
+		for _, target := range []string{
+			only.Scheme + "://" + only.Host + "/away", other.URL, "https://" + only.Host, "https://example.com", "http://169.254.169.254/latest",
+		} {
+			_, err := get(t, c, target)
+			blocked(t, err, "another origin")
+			if err == nil || !strings.Contains(err.Error(), "not the one that is configured") || domain.CodeOf(err) != domain.CodeForbidden {
+				t.Errorf("%s: %v", target, err)
+			}
+		}
+	}
+}

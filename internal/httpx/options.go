@@ -40,6 +40,10 @@ type Options struct {
 	AllowPrefixes []netip.Prefix
 	// AllowHTTP permits plain http to public addresses.
 	AllowHTTP bool
+	// Only, when set, is the one origin that is reached: what the operator named,
+	// wherever its name leads, with http too. Everything else is refused, public or
+	// not, and where it redirects to.
+	Only *url.URL
 	// Proxy is used for all but AllowAddrs. Nothing is read from the
 	// environment. With a proxy, names are resolved by the proxy: keeping
 	// private ranges away from names is then its duty. Literal addresses, names

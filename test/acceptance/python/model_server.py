@@ -103,10 +103,15 @@ def page_named(answer, title):
     raise Confused(f"no page named {title} among {[row['title'] for row in answer['results']]}")
 
 
+def space_by_key(_):
+    return "CONFLUENCE_GET_SPACES", {"spaceKey": ["MKT"]}
+
+
 SCRIPT = {
     "documentation page": page_in_marketing,
     "urgent": urgent_label,
     "summary": summary_as_blog_post,
+    "the space with the key": space_by_key,
 }
 
 

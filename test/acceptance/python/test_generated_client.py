@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 import composio_client
 import httpx
+import pytest
 from composio_client import Composio
 from composio_client._resource import SyncAPIResource
 
-from conftest import REPO
+from conftest import REPO, Router
+from model_server import ModelServer
 
 LEDGER = REPO / "test" / "acceptance" / "coverage" / "python-composio-client.json"
 
@@ -26,7 +28,6 @@ REFUSED = {"cli.create_session", "cli.get_session"}
 LATER = {
     "cli.realtime.auth": "realtime", "cli.realtime.credentials": "realtime",
     "logs.triggers.list": "logs", "logs.triggers.retrieve": "logs",
-    "tools.get_input": "needs a model",
     "tool_router.session.files.create_download_url": "files of sessions", "tool_router.session.files.create_upload_url": "files of sessions",
     "tool_router.session.files.delete": "files of sessions", "tool_router.session.files.list": "files of sessions",
     "tools.proxy": "has tests of its own", "tool_router.session.proxy_execute": "has tests of its own",
@@ -79,8 +80,17 @@ class Recorder:
             self.seen[name] = {"operation": operation, "result": "answered" if status < 300 else f"refused ({status})"}
 
 
-def test_every_operation(router):
-    r = Recorder(router)
+@pytest.fixture
+def thinking(tmp_path):
+    """A router with a model for texts."""
+    with ModelServer() as model:
+        r = Router(tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url)
+        yield r
+        r.stop()
+
+
+def test_every_operation(thinking):
+    r = Recorder(thinking)
     call = r.call
     sessions(call)
     accounts(call)
