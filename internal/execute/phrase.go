@@ -152,4 +152,5 @@ func (r *run) arguments(args json.RawMessage) {
 	r.req.Arguments = args
 	r.args, r.record.ArgsDigest = decode(args)
 	r.record.ArgsSize = len(args)
+	r.bound, r.shown = r.record.ArgsDigest, args
 }

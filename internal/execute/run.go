@@ -65,7 +65,6 @@ func (s *Service) begin(req Request) *run {
 	if req.Session != nil {
 		r.record.SessionID = cmp.Or(req.Session.Server, req.Session.ID)
 	}
-	r.bound, r.shown = r.record.ArgsDigest, req.Arguments
 	return r
 }
 
