@@ -171,7 +171,7 @@ func TestNoModel(t *testing.T) {
 			t.Errorf("%s: %d %s", setting, a.status, a.body)
 		}
 		a = r.send(http.MethodPost, "/api/v3/tools/execute/CONFLUENCE_GET_SPACES/input", `{"text":"find MKT"}`)
-		if a.status != http.StatusNotImplemented || !strings.Contains(a.body, setting) || !strings.Contains(a.body, "suggested_fix") {
+		if a.status != http.StatusBadRequest || !strings.Contains(a.body, setting) || !strings.Contains(a.body, "suggested_fix") {
 			t.Errorf("%s: %d %s", setting, a.status, a.body)
 		}
 	}

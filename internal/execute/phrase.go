@@ -46,8 +46,10 @@ func NoModel(why string) Phraser { return noModel(why) }
 type noModel string
 
 func (n noModel) Phrase(context.Context, Phrase) (json.RawMessage, error) {
-	return nil, domain.Errorf(domain.CodeUnsupported, "this router has no model that could read text: %s", string(n)).
+	e := domain.Errorf(domain.CodeUnsupported, "this router has no model that could read text: %s", string(n)).
 		WithFix("Give the tool's arguments, or have the operator set model (SLUICE_MODEL) and restart the router.")
+	e.Field = "text"
+	return nil, e
 }
 
 // PhraseRequest asks for the arguments of a tool, without running it.
@@ -136,10 +138,6 @@ func (r *run) phrase(ctx context.Context, t *catalog.Tool) error {
 	switch {
 	case errors.As(err, &unclear):
 		return domain.Invalid("text", "text: %s", unclear.Message).WithFix("Say it in other words, or give the tool's arguments.")
-	case domain.CodeOf(err) == domain.CodeUnsupported:
-		e := *domain.AsError(err)
-		e.Field = "text"
-		return &e
 	case err != nil:
 		return err
 	}
