@@ -57,6 +57,15 @@ func (p place) String() string {
 	return p.ParentID + "/" + strconv.Itoa(*p.Position)
 }
 
+// key names where a page went: a poll that is repeated because it died may find it
+// elsewhere, and that is another event. Without reorder a position is nothing new.
+func (p place) key(reorder bool) string {
+	if !reorder {
+		p.Position = nil
+	}
+	return p.SpaceID + "/" + p.String()
+}
+
 // readPlace reads what String wrote.
 func readPlace(text, space string) place {
 	parent, position, ok := strings.Cut(text, "/")
@@ -131,10 +140,10 @@ var pageMoved = toolkit.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "Page Moved",
 		},
 	})
 
-func (c *client) movedEvent(p *page, before, after place, stamp, base string) toolkit.Event[movedEvent] {
+func (c *client) movedEvent(p *page, before, after place, key, base string) toolkit.Event[movedEvent] {
 	at := c.now()
 	return toolkit.Event[movedEvent]{
-		Key: "page:" + p.ID + ":moved:" + stamp, OccurredAt: at,
+		Key: "page:" + p.ID + ":moved:" + key, OccurredAt: at,
 		Payload: movedEvent{happened{OccurredAt: stampOf(at), Resource: c.about("page", p, base)}, movedChange{before, after}},
 	}
 }
@@ -155,7 +164,7 @@ func (c *client) pollPlace(ctx context.Context, st *movesState, cfg pageMovedCon
 	if before == nil || !now.movedFrom(*before, cfg.IncludeReorder) {
 		return nil, nil
 	}
-	return []toolkit.Event[movedEvent]{c.movedEvent(p, *before, now, st.episode.next(), "")}, nil
+	return []toolkit.Event[movedEvent]{c.movedEvent(p, *before, now, st.episode.next()+":"+now.key(cfg.IncludeReorder), "")}, nil
 }
 
 // maxMoves is how many pages of a space are remembered.
@@ -224,7 +233,7 @@ func (m *moves) meet(p *page, base string) {
 	was, known := st.Have[p.ID]
 	if known && st.Ready {
 		if before := readPlace(was, m.space); now.movedFrom(before, m.reorder) {
-			m.events = append(m.events, m.c.movedEvent(p, before, now, st.episode.next(), base))
+			m.events = append(m.events, m.c.movedEvent(p, before, now, st.episode.next()+":"+now.key(m.reorder), base))
 		}
 	}
 	delete(st.Have, p.ID)
@@ -244,7 +253,8 @@ func (m *moves) lookForGone(ctx context.Context) (more bool, err error) {
 		case err != nil:
 			return false, err
 		case p.SpaceID != m.space && p.SpaceID != "" && (p.Status == "current" || p.Status == "archived"):
-			m.events = append(m.events, m.c.movedEvent(&p, readPlace(m.st.Gone[id], m.space), placeOf(&p), m.st.episode.next(), ""))
+			now := placeOf(&p)
+			m.events = append(m.events, m.c.movedEvent(&p, readPlace(m.st.Gone[id], m.space), now, m.st.episode.next()+":"+now.key(m.reorder), ""))
 		}
 		delete(m.st.Gone, id)
 	}

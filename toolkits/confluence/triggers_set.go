@@ -19,11 +19,13 @@ type members struct {
 	Ready  bool            `json:"ready,omitempty"` // the baseline is complete
 }
 
-// episode numbers changes that have no number of their own, so that the same
-// change told twice has one key and the next one another.
+// episode numbers the polls that told of changes without a number of their own. All
+// that one poll tells has one number: repeated from the same cursor it has the same
+// keys, whatever else has changed by then, and the next change has others.
 type episode struct {
 	Epoch int64 `json:"epoch"` // when the baseline was made
 	Gen   int64 `json:"gen"`
+	told  bool  // this poll has its number
 }
 
 func (e *episode) begin(c *client) {
@@ -32,9 +34,11 @@ func (e *episode) begin(c *client) {
 	}
 }
 
-// next gives the stamp of another change.
+// next gives the stamp of this poll's changes.
 func (e *episode) next() string {
-	e.Gen++
+	if !e.told {
+		e.Gen, e.told = e.Gen+1, true
+	}
 	return strconv.FormatInt(e.Epoch, 36) + "." + strconv.FormatInt(e.Gen, 36)
 }
 
