@@ -142,6 +142,11 @@ func (r *round) commit(ctx context.Context, out *toolkit.Polled) (more bool, err
 	var told tally
 	err = s.opts.Store.InTx(ctx, func(tx store.Tx) error {
 		next, told = *r.p, nil
+		if len(events) > 0 { // nobody takes the poll over while this transaction writes them
+			if next.Version, err = r.hold(ctx, tx, next.ClaimedUntil); err != nil {
+				return err
+			}
+		}
 		next.Cursor, next.Failures, next.LastError, next.PolledAt = out.Cursor, 0, "", r.began
 		next.Interval = r.bounds.next(r.p.Interval, len(out.Events))
 		wanted, err := s.publish(ctx, tx, r.p, events, 0, &told)
@@ -187,12 +192,9 @@ func (r *round) stolen(err error) error {
 func (r *round) publishPart(ctx context.Context, events []toolkit.RawEvent) error {
 	until := r.s.now().Add(r.s.opts.Lease)
 	var told tally
-	err := r.s.opts.Store.InTx(ctx, func(tx store.Tx) error {
-		held, err := tx.ClaimPoll(ctx, domain.PollKey{ProjectID: r.p.ProjectID, ID: r.p.ID, Version: r.p.Version}, until)
-		if err == nil && !held {
-			err = errStolen
-		}
-		if err != nil {
+	var version int64
+	err := r.s.opts.Store.InTx(ctx, func(tx store.Tx) (err error) {
+		if version, err = r.hold(ctx, tx, until); err != nil {
 			return err
 		}
 		told = nil
@@ -201,9 +203,19 @@ func (r *round) publishPart(ctx context.Context, events []toolkit.RawEvent) erro
 	})
 	if err == nil {
 		told.tell(r.s, r.p.Trigger, SourcePoll)
-		r.p.Version, r.p.ClaimedUntil = r.p.Version+1, until
+		r.p.Version, r.p.ClaimedUntil = version, until
 	}
 	return err
+}
+
+// hold claims the poll until then, which it must still have, and gives its version.
+// Until tx ends others who want the poll wait, even if the claim runs out meanwhile.
+func (r *round) hold(ctx context.Context, tx store.Tx, until time.Time) (int64, error) {
+	held, err := tx.ClaimPoll(ctx, domain.PollKey{ProjectID: r.p.ProjectID, ID: r.p.ID, Version: r.p.Version}, until)
+	if err == nil && !held {
+		err = errStolen
+	}
+	return r.p.Version + 1, err
 }
 
 // tally is what a transaction told, for the metrics: it counts once that commits.

@@ -115,8 +115,8 @@ type Told struct {
 
 const (
 	maxTimeout    = 2 * time.Minute
-	maxRounds     = 10   // of polls that say that there is more, one after the other
-	publishBatch  = 1000 // events that one transaction keeps
+	maxRounds     = 10  // of polls that say that there is more, one after the other
+	publishBatch  = 200 // events that one transaction keeps, well within the lease
 	maxRetryAfter = 6 * time.Hour
 	maxBackoff    = time.Hour
 	// early is how much before its time a poll may begin: clocks differ.
