@@ -112,6 +112,7 @@ func New(opts Options) (http.Handler, error) {
 	s.streamRoutes(mux)
 	s.endpointRoutes()
 	s.logRoutes()
+	s.triggerLogRoutes()
 	s.usageRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()

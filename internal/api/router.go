@@ -45,10 +45,7 @@ func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
 // unoffered are the contract's operations that this server does not offer yet,
 // by method. They answer 501, so that a caller can tell them from a wrong path.
 var unoffered = map[string]string{
-	http.MethodGet: `
-/internal/trigger/log/{id}`,
 	http.MethodPost: `
-/internal/trigger/logs
 /org/usage/{entity}`,
 }
 

@@ -88,11 +88,6 @@ func TestPathsAndMethods(t *testing.T) {
 	if !strings.Contains(e.text("error.message"), "not offered yet") {
 		t.Errorf("not offered: %s", e.Raw)
 	}
-	for _, p := range [][2]string{
-		{"POST", "/internal/trigger/logs"},
-	} {
-		w.want(501, p[0], "/api/v3.1"+p[1], nil)
-	}
 	w.want(404, "GET", "/api/v3.1/nothing", nil)
 	w.want(404, "GET", "/api/v4/toolkits", nil)
 	w.want(404, "GET", "/api/v3.11/toolkits", nil)

@@ -28,6 +28,7 @@ type Store interface {
 	store.Endpoints
 	store.Inbounds
 	store.TriggerSettings
+	store.TriggerLogs
 	InTx(ctx context.Context, f func(tx store.Tx) error) error
 }
 
