@@ -113,6 +113,7 @@ func New(opts Options) (http.Handler, error) {
 	s.endpointRoutes()
 	s.logRoutes()
 	s.triggerLogRoutes()
+	s.triggerBoundsRoutes()
 	s.usageRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()

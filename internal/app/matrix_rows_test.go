@@ -144,6 +144,8 @@ var rows = []row{
 	{op: "revokeAccount", at: "{new.consented}", shows: "REVOKED"},
 	{op: "listAccountEvents", query: "connected_account_id={account}", public: "the account has no events: a filter by it finds as little as one by a wrong one"},
 	{op: "setBranding", query: "for={my.tag}", body: `{"name":"the project's brand"}`, shows: "the project's brand"},
+	{op: "setTriggerBounds", query: "for={my.tag}", body: `{"min_interval_seconds":0}`, public: "numbers alone"},
+	{op: "getTriggerBounds", query: "for={my.tag}", public: "numbers alone"},
 	{op: "getBranding", query: "for={my.tag}", shows: "the project's brand"},
 	{op: "beginConsent", body: `{"link_token":"{new.consentlink}"}`, shows: `"authorize_url"`},
 	{op: "answerConsent", body: `{{new.answer}}`, shows: `"connected"`},

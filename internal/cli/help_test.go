@@ -21,7 +21,7 @@ var helpOf = []string{
 	"import", "import composio", "keys", "keys create", "keys list", "keys revoke",
 	"mcp", "projects", "projects create", "projects list", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
 	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
-	"triggers test", "triggers listen", "triggers logs", "triggers types", "vault", "vault inventory", "vault revoke",
+	"triggers test", "triggers bounds", "triggers listen", "triggers logs", "triggers types", "vault", "vault inventory", "vault revoke",
 	"logs", "logs export", "logs show",
 	"vault rotate", "version",
 	"webhooks", "webhooks create", "webhooks delete", "webhooks deliveries", "webhooks endpoints", "webhooks endpoints create", "webhooks endpoints delete",

@@ -30,7 +30,7 @@ func newTriggers(s *shared) *cobra.Command {
 	cmd.AddCommand(
 		newTriggersTypes(s), newTriggersCreate(s), newTriggersList(s), newTriggersShow(s),
 		newTriggersEnable(s, true), newTriggersEnable(s, false), newTriggersDelete(s),
-		newTriggersTest(s), newTriggersListen(s), newTriggersLogs(s),
+		newTriggersTest(s), newTriggersListen(s), newTriggersLogs(s), newTriggersBounds(s),
 	)
 	replay := newReplay(s, true)
 	s.routerFlag(replay)

@@ -66,7 +66,7 @@ func (s *Service) SetBounds(ctx context.Context, projectID string, b domain.Trig
 		value time.Duration
 	}{{"min_interval_seconds", b.Min}, {"max_interval_seconds", b.Max}} {
 		if f.value != 0 && (f.value < s.opts.MinInterval || f.value > s.opts.MaxInterval) {
-			return Bounds{}, domain.Invalid(f.name, "%s: expected %d to %d, which the router allows, or null", f.name,
+			return Bounds{}, domain.Invalid(f.name, "%s: expected %d to %d, which the router allows, or 0 for the router's own", f.name,
 				int(s.opts.MinInterval.Seconds()), int(s.opts.MaxInterval.Seconds()))
 		}
 	}

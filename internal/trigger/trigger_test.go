@@ -187,6 +187,39 @@ func TestAdaptiveInterval(t *testing.T) {
 	})
 }
 
+// A project's bounds hold for what it watches already, from the next poll on, and for
+// what it comes to watch; those of the router hold besides.
+func TestProjectBounds(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		i := w.upsert(`{"spaceId":"MKT"}`)
+		w.run(3 * time.Hour)
+		b, err := w.svc.SetBounds(t.Context(), project, domain.TriggerBounds{Min: 6 * time.Minute, Max: 7 * time.Minute})
+		ok(t, err)
+		if b.Least != 6*time.Minute || b.Most != 7*time.Minute {
+			t.Errorf("%+v hold", b)
+		}
+		w.run(time.Hour)
+		if got := w.pollOf(i).Interval; got != 7*time.Minute {
+			t.Errorf("in silence every %v", got)
+		}
+		w.page("MKT")
+		w.run(8 * time.Minute)
+		if got := w.pollOf(i).Interval; got != 6*time.Minute {
+			t.Errorf("after activity every %v", got)
+		}
+		if got := w.pollOf(w.upsert(`{"spaceId":"MKT","status":"current"}`)).Interval; got != 6*time.Minute {
+			t.Errorf("a new one every %v", got)
+		}
+		for name, wrong := range map[string]domain.TriggerBounds{
+			"min_interval_seconds": {Min: time.Second}, "max_interval_seconds": {Min: 10 * time.Minute, Max: 5 * time.Minute},
+		} {
+			if _, err := w.svc.SetBounds(t.Context(), project, wrong); domain.AsError(err).Field != name {
+				t.Errorf("%+v: %v", wrong, err)
+			}
+		}
+	})
+}
+
 // Of two processes one polls; what a dead one left is taken over, and what a slow one
 // brings too late counts for nothing.
 func TestTakenOver(t *testing.T) {
