@@ -21,9 +21,13 @@ import (
 	"github.com/sluice-run/sluice/internal/domain"
 )
 
-// binary builds the program.
+// binary builds the program. Short runs are for the race detector, which does not
+// look into programs: they do without tests of it.
 func binary(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a program is not looked into by the race detector")
+	}
 	tool, err := exec.LookPath("go")
 	if err != nil {
 		t.Fatalf("building the program needs the go command: %v", err)

@@ -153,8 +153,8 @@ func TestRotationUnderTraffic(t *testing.T) {
 	// a rotation may be over before it is looked at: then the next one is killed.
 	left := 0
 	for try := 0; left == 0; try++ {
-		if try == 10 {
-			t.Fatal("ten rotations were over before the kill")
+		if try == 50 {
+			t.Fatal("fifty rotations were over before the kill")
 		}
 		under := vault.Mark(openHomeVault(t, db, home).Primary())
 		count := func() int {
