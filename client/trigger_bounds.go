@@ -42,6 +42,9 @@ func (c *Client) TriggerBounds(ctx context.Context) (*TriggerBounds, error) {
 func (c *Client) SetTriggerBounds(ctx context.Context, least, most *time.Duration) (*TriggerBounds, error) {
 	in := map[string]int{}
 	for name, d := range map[string]*time.Duration{"min_interval_seconds": least, "max_interval_seconds": most} {
+		if d != nil && *d%time.Second != 0 {
+			return nil, &Error{Message: name + ": expected whole seconds, such as 2m"}
+		}
 		if d != nil {
 			in[name] = int(*d / time.Second)
 		}
