@@ -58,6 +58,11 @@ func (s *server) setTriggerBounds(ctx context.Context, in *triggerBoundsIn) (tri
 	if in.Body.Max != nil {
 		own.Max = time.Duration(*in.Body.Max) * time.Second
 	}
+	if in.Body.Max == nil && own.Max > 0 && own.Min > own.Max { // the field that was given is the one to mend
+		return triggerBoundsOut{}, domain.Invalid("min_interval_seconds",
+			"min_interval_seconds: expected at most the project's max_interval_seconds, which is %d", int(own.Max/time.Second)).
+			WithFix("Give both, or first max_interval_seconds alone.")
+	}
 	b, err = s.Triggers.SetBounds(ctx, project, own)
 	return boundsWire(b), err
 }

@@ -131,6 +131,9 @@ func newRoot(s *shared) *cobra.Command {
 		newKeys(s), newProjects(s), newImport(s), newVault(s), newDoctor(s), newSandbox(s), newVersion(s),
 	)
 	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = helpFor
+	}
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		group(completion)
@@ -170,6 +173,18 @@ func subcommands(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("there is no command %q; did you mean: %s", args[0], strings.Join(near, ", "))
 	}
 	return fmt.Errorf("there is no command %q", args[0])
+}
+
+// helpFor refuses help for what is no command.
+func helpFor(cmd *cobra.Command, args []string) error {
+	of, rest, err := cmd.Root().Find(args)
+	switch {
+	case of == nil || len(rest) > 0 && err != nil:
+		return subcommands(cmd.Root(), args)
+	case len(rest) > 0:
+		return subcommands(of, rest)
+	}
+	return nil
 }
 
 // noArgs refuses arguments.
