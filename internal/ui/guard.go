@@ -54,15 +54,14 @@ func sameOrigin(r *http.Request) bool {
 
 // newCSRF gives the browser's form token: the one that its cookie has already,
 // so that two open pages do not disturb each other, or a new one.
-func newCSRF(w http.ResponseWriter, r *http.Request) string {
+func (p *pages) newCSRF(w http.ResponseWriter, r *http.Request) string {
 	if c, err := r.Cookie(cookieName); err == nil && len(c.Value) == csrfLength {
 		return c.Value
 	}
 	token := rand.Text()
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: token, Path: "/link/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		// A header that anyone may set only ever makes the cookie stricter.
-		Secure: secure(r),
+		Secure: p.secure(r),
 	})
 	return token
 }
@@ -76,9 +75,10 @@ func browserOf(r *http.Request) string {
 	return ""
 }
 
-// secure says whether the browser speaks https with us, as far as can be told.
-func secure(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+// secure says whether the browser speaks https with us, as far as can be told. A
+// header that anyone may set only ever makes a cookie stricter.
+func (p *pages) secure(r *http.Request) bool {
+	return r.TLS != nil || strings.HasPrefix(p.origin(r), "https://") || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 const csrfLength = 26 // of rand.Text

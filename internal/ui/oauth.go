@@ -68,7 +68,7 @@ func (p *pages) setFlowCookie(w http.ResponseWriter, r *http.Request, flow, valu
 	http.SetCookie(w, &http.Cookie{
 		Name: flowCookie(flow), Value: value, Path: path, MaxAge: age, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, // the provider's redirect must bring it
-		Secure:   secure(r) || strings.HasPrefix(p.origin(r), "https://"),
+		Secure:   p.secure(r),
 	})
 }
 

@@ -126,7 +126,7 @@ func (p *pages) show(w http.ResponseWriter, r *http.Request, token string) {
 // form shows the form; values were typed before, e is what was wrong with them.
 func (p *pages) form(w http.ResponseWriter, r *http.Request, status int, form *connect.Form, values map[string]string, e *domain.Error) {
 	l := p.guard(w, form.Link.CallbackURL, form.Brand)
-	p.render(w, status, "connect.html", formView(l, form, newCSRF(w, r), values, e))
+	p.render(w, status, "connect.html", formView(l, form, p.newCSRF(w, r), values, e))
 }
 
 func elsewhere() error {

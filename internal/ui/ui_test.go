@@ -479,3 +479,19 @@ func checkPage(t *testing.T, p page) {
 		}
 	}
 }
+
+// Behind a proxy that ends TLS and says nothing of it, the router's own address tells.
+func TestCookieIsSecure(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, address := s.begin("jane", "")
+	for origin, want := range map[string]bool{"https://sluice.example": true, "http://127.0.0.1:8350": false} {
+		s.browser = newBrowser(t)
+		s.server.Config.Handler = ui.New(ui.Options{Connect: s.connect, Origin: func(*http.Request) string { return origin }})
+		ck, err := http.ParseSetCookie(s.open(address).Header.Get("Set-Cookie"))
+		must(t, err)
+		if ck.Secure != want || !ck.HttpOnly {
+			t.Errorf("at %s: %s", origin, ck)
+		}
+	}
+}
