@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -33,9 +34,12 @@ func TestPermissionInClient(t *testing.T) {
 		}
 		t.Run(version, func(t *testing.T) {
 			var says string
+			var mu sync.Mutex // the client asks what waits at once
 			var asked []string
 			cs := dial(t, url, key, version, &mcp.ClientOptions{
 				ElicitationHandler: func(_ context.Context, r *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					mu.Lock()
+					defer mu.Unlock()
 					asked = append(asked, r.Params.Message)
 					return &mcp.ElicitResult{Action: says}, nil
 				},
