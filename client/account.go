@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -45,13 +44,9 @@ type AccountQuery struct {
 
 // Accounts lists connections, newest first.
 func (c *Client) Accounts(ctx context.Context, q AccountQuery) iter.Seq2[Account, error] {
-	v := url.Values{}
-	for key, list := range map[string][]string{"user_ids": q.UserIDs, "toolkit_slugs": q.Toolkits, "statuses": q.Statuses, "auth_config_ids": q.AuthConfigIDs} {
-		if len(list) > 0 {
-			v.Set(key, strings.Join(list, ","))
-		}
-	}
-	return pages[Account](ctx, c, "/connected_accounts", v)
+	return pages[Account](ctx, c, "/connected_accounts", values(nil, map[string][]string{
+		"user_ids": q.UserIDs, "toolkit_slugs": q.Toolkits, "statuses": q.Statuses, "auth_config_ids": q.AuthConfigIDs,
+	}))
 }
 
 // Account gives one connection.

@@ -29,24 +29,35 @@ type Permissions struct {
 
 type sessionExperimental struct {
 	Permissions *Permissions `json:"permissions,omitempty"`
+	CustomTools []CustomTool `json:"custom_tools,omitempty"`
+	LinkOrigin  string       `json:"link_url_overwrite,omitempty"`
 }
 
-func experimental(p *Permissions) *sessionExperimental {
-	if p == nil {
+// experimental is nil where nothing is given.
+func experimental(p *Permissions, custom []CustomTool, link string) *sessionExperimental {
+	if p == nil && len(custom) == 0 && link == "" {
 		return nil
 	}
-	given := *p
-	if given.Default == "" {
-		given.Default = "allow_all"
+	x := &sessionExperimental{CustomTools: custom, LinkOrigin: link}
+	if p != nil {
+		x.Permissions = p.wire()
 	}
-	return &sessionExperimental{Permissions: &given}
+	return x
+}
+
+func (p *Permissions) wire() *Permissions {
+	out := *p
+	if out.Default == "" {
+		out.Default = "allow_all"
+	}
+	return &out
 }
 
 // SetPermissions replaces the session's permissions.
 func (s *Session) SetPermissions(ctx context.Context, p Permissions) error {
 	in := struct {
 		Experimental *sessionExperimental `json:"experimental"`
-	}{experimental(&p)}
+	}{experimental(&p, nil, "")}
 	var a sessionAnswer
 	if err := s.client.do(ctx, http.MethodPatch, s.path(""), nil, in, &a); err != nil {
 		return err
@@ -91,13 +102,9 @@ const approvals = "/sluice/approvals"
 
 // Approvals lists approvals, newest first.
 func (c *Client) Approvals(ctx context.Context, q ApprovalQuery) iter.Seq2[Approval, error] {
-	v := url.Values{}
-	for key, text := range map[string]string{"session_id": q.SessionID, "user_id": q.UserID, "tool_slug": q.Tool, "state": q.State} {
-		if text != "" {
-			v.Set(key, text)
-		}
-	}
-	return pages[Approval](ctx, c, approvals, v)
+	return pages[Approval](ctx, c, approvals, values(map[string]string{
+		"session_id": q.SessionID, "user_id": q.UserID, "tool_slug": q.Tool, "state": q.State,
+	}, nil))
 }
 
 // Approval gives one approval.

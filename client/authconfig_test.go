@@ -54,7 +54,7 @@ func TestAuthConfigs(t *testing.T) {
 	if err := c.EnableAuthConfig(ctx, made.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	link, err := c.LinkAccount(ctx, client.LinkRequest{UserID: "jane", AuthConfigID: made.ID, Values: map[string]string{"subdomain": "acme"}})
+	link, err := c.LinkAccount(ctx, client.LinkRequest{UserID: "jo", AuthConfigID: made.ID, Values: map[string]string{"subdomain": "acme"}})
 	if err != nil || !strings.Contains(link.URL, "/link/lt_") {
 		t.Fatalf("link %+v, %v", link, err)
 	}
@@ -70,10 +70,10 @@ func TestAuthConfigs(t *testing.T) {
 	if err := c.DeleteAuthConfig(ctx, made.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.AuthConfig(ctx, made.ID); !client.IsNotFound(err) {
+	if _, err := c.AuthConfig(ctx, made.ID); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("deleted: %v", err)
 	}
-	if _, err := c.WaitForAccount(ctx, a.ID); !client.IsNotFound(err) {
+	if _, err := c.WaitForAccount(ctx, a.ID); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("its account: %v", err)
 	}
 }
@@ -82,7 +82,7 @@ func TestAccountOperations(t *testing.T) {
 	t.Parallel()
 	c := router(t)
 	ctx := t.Context()
-	s, err := c.Create(ctx, "jane", client.SessionOptions{})
+	s, err := c.Create(ctx, "jo", client.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

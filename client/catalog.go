@@ -3,10 +3,8 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -67,12 +65,6 @@ type ToolQuery struct {
 	Versions    map[string]string // by toolkit
 }
 
-// Tools lists the catalogue's tools, page by page, until the loop ends or a
-// request fails.
-func (c *Client) Tools(ctx context.Context, q ToolQuery) iter.Seq2[Tool, error] {
-	return pages[Tool](ctx, c, "/tools", q.values())
-}
-
 // Tool gives one tool by slug.
 func (c *Client) Tool(ctx context.Context, slug string) (*Tool, error) {
 	var t Tool
@@ -80,11 +72,6 @@ func (c *Client) Tool(ctx context.Context, slug string) (*Tool, error) {
 		return nil, err
 	}
 	return &t, nil
-}
-
-// Toolkits lists the toolkits.
-func (c *Client) Toolkits(ctx context.Context) iter.Seq2[Toolkit, error] {
-	return pages[Toolkit](ctx, c, "/toolkits", url.Values{})
 }
 
 // ConnectFields gives what a person must supply to connect to a toolkit with a
@@ -226,31 +213,4 @@ func (c *Client) Phrase(ctx context.Context, r PhraseRequest) (json.RawMessage, 
 		return nil, &Error{Message: a.Error, Fix: "Say it in other words, or give the arguments."}
 	}
 	return a.Arguments, nil
-}
-
-// pages walks a paginated list.
-func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		query.Set("limit", strconv.Itoa(200))
-		for {
-			var page struct {
-				Items []T     `json:"items"`
-				Next  *string `json:"next_cursor"`
-			}
-			if err := c.do(ctx, http.MethodGet, path, query, nil, &page); err != nil {
-				var zero T
-				yield(zero, err)
-				return
-			}
-			for _, item := range page.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if page.Next == nil || *page.Next == "" {
-				return
-			}
-			query.Set("cursor", *page.Next)
-		}
-	}
 }

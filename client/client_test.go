@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -12,35 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-run/sluice/client"
-	"github.com/sluice-run/sluice/internal/app"
 )
-
-// router boots a whole router with its sandbox and gives a client of it.
-func router(t *testing.T) *client.Client {
-	t.Helper()
-	cfg, err := app.LoadConfig("", t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Addr, cfg.Sandbox = "127.0.0.1:0", true
-	a, err := app.New(t.Context(), app.Options{Config: cfg, Quiet: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Stop(context.WithoutCancel(t.Context())); err != nil { // it is over by now
-			t.Error(err)
-		}
-	})
-	c, err := client.New(client.Options{BaseURL: a.URL(), APIKey: a.EphemeralKey("test")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
@@ -106,7 +77,7 @@ func TestSession(t *testing.T) {
 	if err := s.Delete(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Use(ctx, s.ID); !client.IsNotFound(err) {
+	if _, err := c.Use(ctx, s.ID); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("a deleted session: %v", err)
 	}
 }
@@ -127,12 +98,12 @@ func TestCatalogue(t *testing.T) {
 	if n < 24 {
 		t.Errorf("%d tools", n)
 	}
-	for tk, err := range c.Toolkits(ctx) {
+	for tk, err := range c.Toolkits(ctx, client.ToolkitQuery{}) {
 		if err != nil || tk.Slug != "confluence" || tk.Meta.Tools != n {
 			t.Errorf("toolkit %+v, %v", tk, err)
 		}
 	}
-	if _, err := c.Tool(ctx, "CONFLUENCE_NOPE"); !client.IsNotFound(err) {
+	if _, err := c.Tool(ctx, "CONFLUENCE_NOPE"); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("an unknown tool: %v", err)
 	}
 	if _, err := c.ConnectFields(ctx, "confluence", "OAUTH1"); err == nil || !strings.Contains(err.Error(), "API_KEY") {
@@ -166,7 +137,7 @@ func TestAccounts(t *testing.T) {
 	if err := c.DeleteAccount(ctx, ids[0]); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Account(ctx, ids[0]); !client.IsNotFound(err) {
+	if _, err := c.Account(ctx, ids[0]); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("a deleted account: %v", err)
 	}
 }

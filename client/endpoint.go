@@ -46,10 +46,7 @@ func (c *Client) CreateEndpoint(ctx context.Context, toolkit, clientID string) (
 
 // Endpoints gives the project's endpoints, oldest first; an empty toolkit means all.
 func (c *Client) Endpoints(ctx context.Context, toolkit string) ([]Endpoint, error) {
-	q := url.Values{}
-	if toolkit != "" {
-		q.Set("toolkit_slug", toolkit)
-	}
+	q := values(map[string]string{"toolkit_slug": toolkit}, nil)
 	var out struct {
 		Items []Endpoint `json:"items"`
 	}
@@ -61,6 +58,21 @@ func (c *Client) Endpoints(ctx context.Context, toolkit string) ([]Endpoint, err
 func (c *Client) Endpoint(ctx context.Context, id string) (*Endpoint, error) {
 	var out Endpoint
 	if err := c.do(ctx, http.MethodGet, endpoints+"/"+url.PathEscape(id), nil, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// SetEndpointSecret gives the endpoint a secret of the caller's choice. With
+// overlap the one of before is taken for a day more; without it ends at once.
+func (c *Client) SetEndpointSecret(ctx context.Context, id, secret string, overlap bool) (*Endpoint, error) {
+	method := http.MethodPost
+	if overlap {
+		method = http.MethodPatch
+	}
+	in := map[string]any{"data": map[string]string{"secret": secret}}
+	var out Endpoint
+	if err := c.do(ctx, method, endpoints+"/"+url.PathEscape(id), nil, in, &out); err != nil {
 		return nil, err
 	}
 	return &out, nil

@@ -6,12 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -113,20 +111,9 @@ func backoff(tries int, err error) time.Duration {
 	wait := min(minRetry<<min(tries, 10), maxRetry)
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusTooManyRequests {
-		wait = maxRetry
+		wait = max(maxRetry, 2*min(e.RetryAfter, time.Minute))
 	}
 	return wait/2 + rand.N(wait/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 type listener struct {
@@ -138,10 +125,8 @@ type listener struct {
 
 // once reads one connection to its end.
 func (l *listener) once(ctx context.Context, yield func(Event, error) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	quiet := time.AfterFunc(silence, cancel)
-	defer quiet.Stop()
+	ctx, quiet := newPulse(ctx, silence)
+	defer quiet.stop()
 	res, err := l.open(ctx)
 	if err != nil {
 		return err
@@ -154,55 +139,47 @@ func (l *listener) once(ctx context.Context, yield func(Event, error) bool) erro
 	for {
 		line, err := readLine(lines)
 		if err != nil {
-			return &Error{Message: "the stream of events broke off: " + reason(err)}
+			return broken(0, "the stream of events broke off", quiet.why(ctx, err), "")
 		}
-		quiet.Reset(silence)
+		quiet.beat()
 		if !m.take(line) {
 			continue
 		}
+		quiet.rest()
 		if err := l.tell(&m, yield); err != nil {
 			return err
 		}
-		quiet.Reset(silence) // the reader may have taken its time
+		quiet.beat()
 		m = message{}
 	}
 }
 
 func (l *listener) open(ctx context.Context) (*http.Response, error) {
-	v := url.Values{}
-	for key, list := range map[string][]string{
+	v := values(nil, map[string][]string{
 		"types": l.q.Types, "toolkits": l.q.Toolkits, "trigger_slugs": l.q.Triggers, "sources": l.q.Sources,
 		"user_ids": l.q.UserIDs, "connected_account_ids": l.q.AccountIDs,
-	} {
-		if len(list) > 0 {
-			v.Set(key, strings.Join(list, ","))
-		}
-	}
+	})
 	if l.q.Message {
 		v.Set("message", "true")
 	}
 	c := l.client
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v3.1/sluice/events/stream?"+v.Encode(), nil)
+	req, err := c.request(ctx, http.MethodGet, "/sluice/events/stream", v, nil)
 	if err != nil {
-		return nil, fmt.Errorf("client: %w", err)
+		return nil, err
 	}
-	req.Header.Set("x-api-key", c.key)
 	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("User-Agent", c.userAgent)
 	if l.cursor != "" {
 		req.Header.Set("Last-Event-ID", l.cursor)
 	}
-	patient := *c.http
-	patient.Timeout = 0 // silence ends it
-	res, err := patient.Do(req)
+	res, err := c.patient().Do(req)
 	if err != nil {
-		return nil, &Error{Message: "no answer from " + c.base + ": " + reason(err), Fix: "Is the server running there?"}
+		return nil, broken(0, "no answer from "+c.base, err, "Is the server running there?")
 	}
 	if res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		return res, nil
 	}
 	defer res.Body.Close()
-	if err := decode(res, nil); err != nil {
+	if err := decode(ctx, res, nil); err != nil {
 		return nil, err
 	}
 	return nil, &Error{Status: http.StatusNotFound, Message: "the answer of " + c.base + " is no stream of events"}

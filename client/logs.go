@@ -2,10 +2,10 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -86,54 +86,26 @@ func (q *LogQuery) each(use func(name, value string)) {
 	}
 }
 
-// Logs lists the records of tool calls, newest first.
+// Logs lists the records of tool calls, newest first. Cursor is not heeded.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[Log, error] {
-	return func(yield func(Log, error) bool) {
-		type filter struct {
-			Field    string `json:"field"`
-			Operator string `json:"operator"`
-			Value    string `json:"value"`
-		}
-		filters := []filter{}
-		q.each(func(name, value string) {
-			operator := "=="
-			if name == "text" {
-				operator = "contains"
-			}
-			filters = append(filters, filter{Field: name, Operator: operator, Value: value})
-		})
-		in := map[string]any{"limit": 100, "filters": filters}
-		if !q.From.IsZero() || !q.To.IsZero() {
-			in["time_range"] = map[string]float64{"from": unixMillis(q.From), "to": unixMillis(q.To)}
-		}
-		for {
-			var page struct {
-				Logs []Log   `json:"logs"`
-				Next *string `json:"next_cursor"`
-			}
-			if err := c.do(ctx, http.MethodPost, "/logs/tool_execution", nil, in, &page); err != nil {
-				yield(Log{}, err)
-				return
-			}
-			for i := range page.Logs {
-				if !yield(page.Logs[i], nil) {
-					return
-				}
-			}
-			if page.Next == nil || *page.Next == "" {
-				return
-			}
-			in["cursor"] = *page.Next
-		}
+	type filter struct {
+		Field    string `json:"field"`
+		Operator string `json:"operator"`
+		Value    string `json:"value"`
 	}
-}
-
-// unixMillis is a time on the wire; 0 is no bound.
-func unixMillis(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
+	filters := []filter{}
+	q.each(func(name, value string) {
+		operator := "=="
+		if name == "text" {
+			operator = "contains"
+		}
+		filters = append(filters, filter{Field: name, Operator: operator, Value: value})
+	})
+	in := map[string]any{"limit": 100, "filters": filters}
+	if !q.From.IsZero() || !q.To.IsZero() {
+		in["time_range"] = map[string]float64{"from": unixMillis(q.From), "to": unixMillis(q.To)}
 	}
-	return float64(t.UnixMicro()) / 1000
+	return asked[Log](ctx, c, "/logs/tool_execution", in)
 }
 
 // Log gives one record, with what is kept of the arguments.
@@ -148,28 +120,25 @@ func (c *Client) Log(ctx context.Context, id string) (*Log, error) {
 // maxLogLine bounds one line of an export.
 const maxLogLine = 1 << 20
 
+// exportBatch is how many records are asked for at a time.
+const exportBatch = 2000
+
 // ExportLogs gives the records of tool calls, the oldest first, each as the line
-// of JSON that it is. It holds one record at a time. After an error, or later, go
-// on with the Cursor of the last record.
+// of JSON that it is; decode it into a [Log] where its fields are wanted. It holds
+// one record at a time. After an error, or later, go on with the Cursor of the
+// last record.
 func (c *Client) ExportLogs(ctx context.Context, q LogQuery) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
-		v := url.Values{"limit": {strconv.Itoa(2000)}}
+		v := values(map[string]string{"from": moment(q.From), "to": moment(q.To), "cursor": q.Cursor}, nil)
+		v.Set("limit", strconv.Itoa(exportBatch))
 		q.each(v.Set)
-		for name, at := range map[string]time.Time{"from": q.From, "to": q.To} {
-			if !at.IsZero() {
-				v.Set(name, at.UTC().Format(time.RFC3339Nano))
-			}
-		}
-		if q.Cursor != "" {
-			v.Set("cursor", q.Cursor)
-		}
 		for {
 			n, err := c.exportPart(ctx, v, yield)
-			if err != nil {
+			switch {
+			case err != nil:
 				yield(nil, err)
 				return
-			}
-			if n <= 0 {
+			case n <= 0:
 				return
 			}
 		}
@@ -179,24 +148,22 @@ func (c *Client) ExportLogs(ctx context.Context, q LogQuery) iter.Seq2[json.RawM
 // exportPart reads one answer and sets the cursor after it. It gives the number
 // of its records, or -1 when no more are wanted.
 func (c *Client) exportPart(ctx context.Context, v url.Values, yield func(json.RawMessage, error) bool) (n int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v3.1/sluice/logs/export?"+v.Encode(), nil)
+	whole := ctx
+	ctx, p := newPulse(ctx, stall)
+	defer p.stop()
+	req, err := c.request(ctx, http.MethodGet, "/sluice/logs/export", v, nil)
 	if err != nil {
-		return 0, fmt.Errorf("client: %w", err)
+		return 0, err
 	}
-	req.Header.Set("x-api-key", c.key)
-	req.Header.Set("User-Agent", c.userAgent)
-	res, err := c.http.Do(req)
+	res, err := c.send(c.patient(), req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-		return 0, &Error{Message: "no answer from " + c.base + ": " + reason(err), Fix: "Is the server running there?"}
+		return 0, exportBroke(whole, 0, p.why(ctx, err))
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return 0, decode(res, nil)
+		return 0, decode(ctx, res, nil)
 	}
-	lines := bufio.NewScanner(res.Body)
+	lines := bufio.NewScanner(felt{res.Body, p})
 	lines.Buffer(make([]byte, 0, 64<<10), maxLogLine)
 	for lines.Scan() {
 		var l struct {
@@ -207,18 +174,27 @@ func (c *Client) exportPart(ctx context.Context, v url.Values, yield func(json.R
 		}
 		n++
 		v.Set("cursor", l.Cursor)
-		if !yield(append(json.RawMessage(nil), lines.Bytes()...), nil) {
+		p.rest()
+		if !yield(bytes.Clone(lines.Bytes()), nil) {
 			return -1, nil
 		}
+		p.beat()
 	}
 	if err := lines.Err(); err != nil {
-		if ctx.Err() != nil {
-			return n, ctx.Err()
-		}
-		if errors.Is(err, bufio.ErrTooLong) {
-			return n, &Error{Status: res.StatusCode, Message: "a record of the export is longer than 1 MiB"}
-		}
-		return n, &Error{Status: res.StatusCode, Message: "the export broke off: " + reason(err), Fix: "Go on with the last cursor."}
+		return n, exportBroke(whole, res.StatusCode, p.why(ctx, err))
 	}
 	return n, nil
+}
+
+func exportBroke(ctx context.Context, status int, err error) error {
+	var e *Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, bufio.ErrTooLong):
+		return &Error{Status: status, Message: "a record of the export is longer than 1 MiB"}
+	}
+	return broken(status, "the export broke off", err, "Go on with the last cursor.")
 }

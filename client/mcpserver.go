@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 )
 
 // MCPServer is a fixed set of tools, which any user of the project can have under
@@ -87,9 +86,17 @@ func (c *Client) DeleteMCPServer(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodDelete, "/mcp/"+url.PathEscape(id), nil, nil, nil)
 }
 
-// MCPServers gives the project's MCP servers, the newest first.
-func (c *Client) MCPServers(ctx context.Context) iter.Seq2[MCPServer, error] {
-	return numbered(ctx, c, mcpServers, func(p *numberedPage[MCPServer]) []MCPServer { return p.Items })
+// MCPServerQuery narrows a list of MCP servers; empty fields do not.
+type MCPServerQuery struct {
+	Name          string   // a part of it, in any case
+	Toolkits      []string // with one of them
+	AuthConfigIDs []string // with one of them
+}
+
+// MCPServers lists the project's MCP servers, newest first.
+func (c *Client) MCPServers(ctx context.Context, q MCPServerQuery) iter.Seq2[MCPServer, error] {
+	return numbered[MCPServer](ctx, c, mcpServers, values(map[string]string{"name": q.Name},
+		map[string][]string{"toolkits": q.Toolkits, "auth_config_ids": q.AuthConfigIDs}))
 }
 
 // MCPServerURLs makes addresses of an MCP server for users and for connected
@@ -104,10 +111,9 @@ func (c *Client) MCPServerURLs(ctx context.Context, id string, users, accounts [
 	return &out, nil
 }
 
-// MCPInstances gives the users who have an MCP server.
+// MCPInstances lists the users who have an MCP server, newest first.
 func (c *Client) MCPInstances(ctx context.Context, serverID string) iter.Seq2[MCPInstance, error] {
-	return numbered(ctx, c, mcpServers+"/"+url.PathEscape(serverID)+"/instances",
-		func(p *numberedPage[MCPInstance]) []MCPInstance { return p.Instances })
+	return numbered[MCPInstance](ctx, c, mcpServers+"/"+url.PathEscape(serverID)+"/instances", url.Values{})
 }
 
 // CreateMCPInstance gives an MCP server to a user, who must be connected to each
@@ -129,31 +135,4 @@ func (c *Client) DeleteMCPInstance(ctx context.Context, serverID, userID string)
 	}
 	err = c.do(ctx, http.MethodDelete, mcpServers+"/"+url.PathEscape(serverID)+"/instances/"+url.PathEscape(userID), nil, nil, &out)
 	return out.Accounts, err
-}
-
-// numberedPage is a page of a list whose pages have numbers.
-type numberedPage[T any] struct {
-	Items      []T `json:"items"`
-	Instances  []T `json:"instances"`
-	TotalPages int `json:"total_pages"`
-}
-
-func numbered[T any](ctx context.Context, c *Client, path string, items func(*numberedPage[T]) []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for number, last := 1, 1; number <= last; number++ {
-			var p numberedPage[T]
-			q := url.Values{"page_no": {strconv.Itoa(number)}, "limit": {"100"}, "order_by": {"created_at"}}
-			if err := c.do(ctx, http.MethodGet, path, q, nil, &p); err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range items(&p) {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			last = p.TotalPages
-		}
-	}
 }

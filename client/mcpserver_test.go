@@ -42,7 +42,7 @@ func TestMCPServers(t *testing.T) {
 		t.Errorf("deleting an instance: %d accounts, %v", n, err)
 	}
 	found := 0
-	for s, err := range c.MCPServers(ctx) {
+	for s, err := range c.MCPServers(ctx, client.MCPServerQuery{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

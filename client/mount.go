@@ -1,12 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"iter"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -22,16 +20,17 @@ const mount = "/mounts/files"
 // Files lists the session's files by path: all, or those in a folder, until the
 // loop ends or a request fails.
 func (s *Session) Files(ctx context.Context, folder string) iter.Seq2[SessionFile, error] {
-	v := url.Values{}
-	if folder != "" {
-		v.Set("mount_relative_prefix", folder)
-	}
-	return pages[SessionFile](ctx, s.client, s.path(mount+"/items"), v)
+	return pages[SessionFile](ctx, s.client, s.path(mount+"/items"), values(map[string]string{"mount_relative_prefix": folder}, nil))
 }
 
-// WriteFile puts content at a path of the session's files, in the place of what is
-// there. It is kept for 30 days, and as long as the session.
-func (s *Session) WriteFile(ctx context.Context, path, mime string, content []byte) error {
+// WriteFile puts content, from where it stands to its end, at a path of the
+// session's files, in the place of what is there. It is kept for 30 days, and as
+// long as the session.
+func (s *Session) WriteFile(ctx context.Context, path, mime string, content io.ReadSeeker) error {
+	size, err := measure(content, io.Discard)
+	if err != nil {
+		return err
+	}
 	in := map[string]string{"mount_relative_path": path, "mimetype": mime}
 	var a struct {
 		URL string `json:"upload_url"`
@@ -39,12 +38,7 @@ func (s *Session) WriteFile(ctx context.Context, path, mime string, content []by
 	if err := s.client.do(ctx, http.MethodPost, s.path(mount+"/upload_url"), nil, in, &a); err != nil {
 		return err
 	}
-	res, err := s.client.transfer(ctx, http.MethodPut, a.URL, bytes.NewReader(content))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	return decode(res, nil)
+	return s.client.put(ctx, a.URL, content, size)
 }
 
 // ReadFile writes the content of one of the session's files into w and says how
@@ -54,7 +48,7 @@ func (s *Session) ReadFile(ctx context.Context, path string, w io.Writer) (int64
 		URL string `json:"download_url"`
 	}
 	in := map[string]string{"mount_relative_path": path}
-	if err := s.client.do(ctx, http.MethodPost, s.path(mount+"/download_url"), nil, in, &a); err != nil {
+	if err := s.client.ask(ctx, s.path(mount+"/download_url"), in, &a); err != nil {
 		return 0, err
 	}
 	return s.client.DownloadFile(ctx, FileRef{Name: path, URL: a.URL}, w)

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/url"
 )
@@ -31,11 +32,42 @@ type SessionOptions struct {
 	NoSearch, NoConnections, NoMultiExecute bool
 	// WaitForConnections offers the meta tool that waits for a person to connect.
 	WaitForConnections bool
+	// NoRemoval withholds from the agent that it removes connections.
+	NoRemoval bool
 	// CallbackURL is where a person's browser goes after connecting.
 	CallbackURL string
+	// LinkOrigin is where the session's connect links begin, in place of the
+	// server's origin: a host of the application that passes /link/ on to it.
+	LinkOrigin string
+	// MultiAccount lets the user have several accounts of a toolkit; nil: one.
+	MultiAccount *MultiAccount
+	// Proxy says whether Session.Proxy may be used; nil: unless tools are restricted.
+	Proxy *bool
+	// CustomTools are tools that the application runs by itself. The server keeps
+	// none of them: the Session sends them along, and Client.Attach brings them to a
+	// session that exists.
+	CustomTools []CustomTool
 	// Permissions say which calls run, which are refused and which wait for a
 	// person's word; nil allows all.
 	Permissions *Permissions
+}
+
+// MultiAccount is how a session treats several accounts of a toolkit.
+type MultiAccount struct {
+	Max      int  // 2 to 10; 0: the server's choice, 5
+	Explicit bool // a call must say which account it is for
+}
+
+// CustomTool is a tool of the application's own. Agents find it by searching, among
+// the server's tools, and the application runs it.
+type CustomTool struct {
+	Slug        string          `json:"slug"`
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Toolkit     string          `json:"extends_toolkit,omitempty"`
+	Input       json.RawMessage `json:"input_schema"` // JSON Schema
+	Output      json.RawMessage `json:"output_schema,omitempty"`
+	Preload     bool            `json:"preload,omitempty"`
 }
 
 // ToolRule enables only, or disables, tools of a toolkit, by slug or by tag.
@@ -60,8 +92,16 @@ type Session struct {
 	MetaTools []string
 	// Version is raised with each change of the session's configuration.
 	Version int
+	// CustomTools are the application's own tools by the slugs that they have here.
+	CustomTools map[string]CustomTool
 
 	client *Client
+	custom []CustomTool // as they were given
+}
+
+// LogValue leaves the key out, which MCP holds.
+func (s *Session) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", s.ID), slog.String("user_id", s.UserID))
 }
 
 // MCP is how an MCP client reaches a session.
@@ -71,6 +111,15 @@ type MCP struct {
 	Headers map[string]string
 }
 
+// String leaves the headers out.
+func (m MCP) String() string { return m.URL }
+
+// GoString leaves the headers out.
+func (m MCP) GoString() string { return m.URL }
+
+// LogValue leaves the headers out.
+func (m MCP) LogValue() slog.Value { return slog.StringValue(m.URL) }
+
 type sessionRequest struct {
 	UserID            string              `json:"user_id"`
 	Toolkits          *enableDisable      `json:"toolkits,omitempty"`
@@ -79,6 +128,8 @@ type sessionRequest struct {
 	ConnectedAccounts map[string][]string `json:"connected_accounts,omitempty"`
 	AuthConfigs       map[string]string   `json:"auth_configs,omitempty"`
 	ManageConnections manageConnections   `json:"manage_connections"`
+	MultiAccount      *multiAccount       `json:"multi_account,omitempty"`
+	Proxy             *search             `json:"proxy_execute,omitempty"`
 	Preload           *preload            `json:"preload,omitempty"`
 	Search            *search             `json:"search,omitempty"`
 	Execute           *execute            `json:"execute,omitempty"`
@@ -95,6 +146,13 @@ type manageConnections struct {
 	Enable      bool   `json:"enable"`
 	CallbackURL string `json:"callback_url,omitempty"`
 	Wait        bool   `json:"enable_wait_for_connections,omitempty"`
+	Removal     *bool  `json:"enable_connection_removal,omitempty"`
+}
+
+type multiAccount struct {
+	Enable   bool `json:"enable"`
+	Max      int  `json:"max_accounts_per_toolkit,omitempty"`
+	Explicit bool `json:"require_explicit_selection,omitempty"`
 }
 
 type preload struct {
@@ -112,8 +170,17 @@ type execute struct {
 func (o SessionOptions) request(userID string) sessionRequest {
 	r := sessionRequest{
 		UserID: userID, Tools: o.Tools, Tags: o.Tags, ConnectedAccounts: o.ConnectedAccounts, AuthConfigs: o.AuthConfigs,
-		Experimental:      experimental(o.Permissions),
+		Experimental:      experimental(o.Permissions, o.CustomTools, o.LinkOrigin),
 		ManageConnections: manageConnections{Enable: !o.NoConnections, CallbackURL: o.CallbackURL, Wait: o.WaitForConnections},
+	}
+	if o.NoRemoval {
+		r.ManageConnections.Removal = new(bool)
+	}
+	if m := o.MultiAccount; m != nil {
+		r.MultiAccount = &multiAccount{Enable: true, Max: m.Max, Explicit: m.Explicit}
+	}
+	if o.Proxy != nil {
+		r.Proxy = &search{Enable: *o.Proxy}
 	}
 	if len(o.Toolkits)+len(o.DisableToolkits) > 0 {
 		r.Toolkits = &enableDisable{Enable: o.Toolkits, Disable: o.DisableToolkits}
@@ -142,13 +209,27 @@ type sessionAnswer struct {
 	Config    struct {
 		UserID string `json:"user_id"`
 	} `json:"config"`
-	Version int `json:"config_version"`
+	Version      int `json:"config_version"`
+	Experimental struct {
+		CustomTools []CustomTool `json:"custom_tools"`
+	} `json:"experimental"`
 }
 
-func (c *Client) session(a sessionAnswer) *Session {
-	return &Session{
-		ID: a.ID, UserID: a.Config.UserID, MetaTools: a.MetaTools, Version: a.Version, client: c,
-		MCP: MCP{URL: a.MCP.URL, Headers: map[string]string{"x-api-key": c.key}},
+func (c *Client) session(a *sessionAnswer, custom []CustomTool) *Session {
+	s := &Session{client: c, MCP: MCP{Headers: map[string]string{"x-api-key": c.key()}}}
+	s.take(a, custom)
+	return s
+}
+
+// take makes the session what an answer says.
+func (s *Session) take(a *sessionAnswer, custom []CustomTool) {
+	s.ID, s.UserID, s.MCP.URL, s.MetaTools, s.Version = a.ID, a.Config.UserID, a.MCP.URL, a.MetaTools, a.Version
+	s.custom, s.CustomTools = custom, nil
+	for _, t := range a.Experimental.CustomTools {
+		if s.CustomTools == nil {
+			s.CustomTools = map[string]CustomTool{}
+		}
+		s.CustomTools[t.Slug] = t
 	}
 }
 
@@ -159,7 +240,7 @@ func (c *Client) Create(ctx context.Context, userID string, opts SessionOptions)
 	if err := c.do(ctx, http.MethodPost, "/tool_router/session", nil, opts.request(userID), &a); err != nil {
 		return nil, err
 	}
-	return c.session(a), nil
+	return c.session(&a, opts.CustomTools), nil
 }
 
 // Use gives a session that exists already.
@@ -168,7 +249,59 @@ func (c *Client) Use(ctx context.Context, id string) (*Session, error) {
 	if err := c.do(ctx, http.MethodGet, "/tool_router/session/"+url.PathEscape(id), nil, nil, &a); err != nil {
 		return nil, err
 	}
-	return c.session(a), nil
+	return c.session(&a, nil), nil
+}
+
+// AttachOptions say what a session that exists gets.
+type AttachOptions struct {
+	CustomTools []CustomTool
+	Permissions *Permissions // nil leaves them as they are
+}
+
+// Attach gives a session that exists already, with the application's own tools.
+func (c *Client) Attach(ctx context.Context, id string, opts AttachOptions) (*Session, error) {
+	in := struct {
+		Experimental *sessionExperimental `json:"experimental,omitempty"`
+	}{experimental(opts.Permissions, opts.CustomTools, "")}
+	var a sessionAnswer
+	if err := c.do(ctx, http.MethodPost, "/tool_router/session/"+url.PathEscape(id)+"/attach", nil, in, &a); err != nil {
+		return nil, err
+	}
+	return c.session(&a, opts.CustomTools), nil
+}
+
+// Configure gives the session a new configuration, and brings s up to date: what
+// is zero in opts goes back to its default. It fails with [ErrConflict] when the
+// configuration was changed since s was got or configured.
+func (s *Session) Configure(ctx context.Context, opts SessionOptions) error {
+	custom := opts.CustomTools
+	opts.CustomTools = nil // a session keeps none
+	r := opts.request("")
+	permissions := Permissions{}
+	if opts.Permissions != nil {
+		permissions = *opts.Permissions
+	}
+	kept := map[string]any{"permissions": permissions.wire(), "link_url_overwrite": nil}
+	if opts.LinkOrigin != "" {
+		kept["link_url_overwrite"] = opts.LinkOrigin
+	}
+	// What is null goes back to its default.
+	in := map[string]any{
+		"toolkits": r.Toolkits, "tools": r.Tools, "tags": r.Tags, "auth_configs": r.AuthConfigs,
+		"connected_accounts": r.ConnectedAccounts, "multi_account": r.MultiAccount, "proxy_execute": r.Proxy,
+		"preload": r.Preload, "search": r.Search, "execute": r.Execute,
+		"manage_connections": map[string]any{
+			"enable": !opts.NoConnections, "callback_url": opts.CallbackURL,
+			"enable_wait_for_connections": opts.WaitForConnections, "enable_connection_removal": r.ManageConnections.Removal,
+		},
+		"experimental": kept, "expected_config_version": s.Version,
+	}
+	var a sessionAnswer
+	if err := s.client.do(ctx, http.MethodPatch, s.path(""), nil, in, &a); err != nil {
+		return err
+	}
+	s.take(&a, custom)
+	return nil
 }
 
 // Delete ends the session: its MCP URL answers 404 from then on.
@@ -178,104 +311,4 @@ func (s *Session) Delete(ctx context.Context) error {
 
 func (s *Session) path(rest string) string {
 	return "/tool_router/session/" + url.PathEscape(s.ID) + rest
-}
-
-// Result is how a tool call ended. A call that ran and failed is a Result, not
-// an error.
-type Result struct {
-	Successful bool            `json:"successful"`
-	Data       json.RawMessage `json:"data"`
-	Error      string          `json:"error"`
-	LogID      string          `json:"log_id"`
-	// AccountID is the account that the tool ran on; empty where it needed none.
-	AccountID string `json:"connected_account_id"`
-}
-
-// Execute runs a tool, a meta tool too, in the session. arguments marshals to a
-// JSON object; nil means none. account chooses among several accounts and may
-// be empty.
-func (s *Session) Execute(ctx context.Context, tool string, arguments any, account string) (*Result, error) {
-	in := struct {
-		Tool      string `json:"tool_slug"`
-		Arguments any    `json:"arguments,omitempty"`
-		Account   string `json:"account,omitempty"`
-	}{tool, arguments, account}
-	var a struct {
-		Data  json.RawMessage `json:"data"`
-		Error *string         `json:"error"`
-		LogID string          `json:"log_id"`
-		On    string          `json:"connected_account_id"`
-	}
-	if err := s.client.do(ctx, http.MethodPost, s.path("/execute"), nil, in, &a); err != nil {
-		return nil, err
-	}
-	r := &Result{Successful: a.Error == nil, Data: a.Data, LogID: a.LogID, AccountID: a.On}
-	if a.Error != nil {
-		r.Error = *a.Error
-	}
-	return r, nil
-}
-
-// Found is the answer of a search for one use case.
-type Found struct {
-	UseCase  string   `json:"use_case"`
-	Primary  []string `json:"primary_tool_slugs"`
-	Related  []string `json:"related_tool_slugs"`
-	Steps    []string `json:"recommended_plan_steps"`
-	Pitfalls []string `json:"known_pitfalls"`
-	Toolkits []string `json:"toolkits"`
-	Error    *string  `json:"error"`
-}
-
-// FoundTool is what a search says of one tool.
-type FoundTool struct {
-	Slug        string          `json:"tool_slug"`
-	Toolkit     string          `json:"toolkit"`
-	Description string          `json:"description"`
-	InputSchema json.RawMessage `json:"input_schema"`
-}
-
-// SearchAnswer is the outcome of a search.
-type SearchAnswer struct {
-	Results []Found              `json:"results"`
-	Tools   map[string]FoundTool `json:"tool_schemas"`
-}
-
-// Search finds tools for use cases in plain words, among those that the session
-// may use.
-func (s *Session) Search(ctx context.Context, useCases ...string) (*SearchAnswer, error) {
-	type query struct {
-		UseCase string `json:"use_case"`
-	}
-	var in struct {
-		Queries []query `json:"queries"`
-	}
-	for _, u := range useCases {
-		in.Queries = append(in.Queries, query{u})
-	}
-	var a SearchAnswer
-	if err := s.client.do(ctx, http.MethodPost, s.path("/search"), nil, in, &a); err != nil {
-		return nil, err
-	}
-	return &a, nil
-}
-
-// Link is a page on which a person connects an account.
-type Link struct {
-	URL       string `json:"redirect_url"`
-	Token     string `json:"link_token"`
-	AccountID string `json:"connected_account_id"`
-}
-
-// Connect starts a connection of the session's user to a toolkit: show the
-// person the link, then wait for the account to become ACTIVE.
-func (s *Session) Connect(ctx context.Context, toolkit string) (*Link, error) {
-	in := struct {
-		Toolkit string `json:"toolkit"`
-	}{toolkit}
-	var l Link
-	if err := s.client.do(ctx, http.MethodPost, s.path("/link"), nil, in, &l); err != nil {
-		return nil, err
-	}
-	return &l, nil
 }

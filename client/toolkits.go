@@ -5,32 +5,52 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // ToolkitQuery narrows a list of toolkits; empty fields do not.
 type ToolkitQuery struct {
-	Category string
-	Search   string // words of slug, name or description
+	Slugs    []string // at most 200; not together with Search
+	Category string   // an id of Categories
+	Search   string   // words of slug, name or description
 	// ByUse puts those first whose tools the project called most in the last 30
 	// days; else they come by name.
 	ByUse bool
 }
 
-// FindToolkits lists toolkits, page by page, until the loop ends or a request
-// fails.
-func (c *Client) FindToolkits(ctx context.Context, q ToolkitQuery) iter.Seq2[Toolkit, error] {
-	v := url.Values{"sort_by": {"alphabetically"}}
+// Toolkits lists toolkits.
+func (c *Client) Toolkits(ctx context.Context, q ToolkitQuery) iter.Seq2[Toolkit, error] {
+	order := "alphabetically"
 	if q.ByUse {
-		v.Set("sort_by", "usage")
+		order = "usage"
 	}
+	if len(q.Slugs) == 0 {
+		return pages[Toolkit](ctx, c, "/toolkits", values(map[string]string{"sort_by": order, "category": q.Category, "search": q.Search}, nil))
+	}
+	in := map[string]any{"toolkits": q.Slugs, "sort_by": order, "limit": 200}
 	if q.Category != "" {
-		v.Set("category", q.Category)
+		in["category"] = q.Category
 	}
-	if q.Search != "" {
-		v.Set("search", q.Search)
+	return asked[Toolkit](ctx, c, "/toolkits/multi", in)
+}
+
+// Toolkit gives one toolkit by slug.
+func (c *Client) Toolkit(ctx context.Context, slug string) (*Toolkit, error) {
+	var t Toolkit
+	if err := c.do(ctx, http.MethodGet, "/toolkits/"+url.PathEscape(slug), nil, nil, &t); err != nil {
+		return nil, err
 	}
-	return pages[Toolkit](ctx, c, "/toolkits", v)
+	return &t, nil
+}
+
+// Category is a kind of toolkits.
+type Category struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Categories lists the categories that toolkits have.
+func (c *Client) Categories(ctx context.Context) iter.Seq2[Category, error] {
+	return pages[Category](ctx, c, "/toolkits/categories", url.Values{})
 }
 
 // ToolkitVersions gives the versions of toolkits that the server has, by slug.
@@ -64,21 +84,20 @@ func (c *Client) RequiredScopes(ctx context.Context, tools ...string) ([]string,
 	var a struct {
 		Scopes []string `json:"scopes_required"`
 	}
-	err := c.do(ctx, http.MethodPost, "/tools/scopes/required", nil, in, &a)
+	err := c.ask(ctx, "/tools/scopes/required", in, &a)
 	return a.Scopes, err
+}
+
+// Tools lists the catalogue's tools.
+func (c *Client) Tools(ctx context.Context, q ToolQuery) iter.Seq2[Tool, error] {
+	return pages[Tool](ctx, c, "/tools", q.values())
 }
 
 // values are the query parameters of q.
 func (q *ToolQuery) values() url.Values {
-	v := url.Values{}
-	for key, list := range map[string][]string{
-		"toolkit_slug": {q.Toolkit}, "query": {q.Search}, "tool_slugs": q.Slugs,
-		"tags": q.Tags, "scopes": q.Scopes, "auth_config_ids": q.AuthConfigs,
-	} {
-		if text := strings.Join(list, ","); text != "" {
-			v.Set(key, text)
-		}
-	}
+	v := values(map[string]string{"toolkit_slug": q.Toolkit, "query": q.Search}, map[string][]string{
+		"tool_slugs": q.Slugs, "tags": q.Tags, "scopes": q.Scopes, "auth_config_ids": q.AuthConfigs,
+	})
 	if q.Important {
 		v.Set("important", "true")
 	}
@@ -89,4 +108,11 @@ func (q *ToolQuery) values() url.Values {
 		v.Set("toolkit_versions["+slug+"]", version)
 	}
 	return v
+}
+
+// ToolSlugs gives the slugs of all tools.
+func (c *Client) ToolSlugs(ctx context.Context) ([]string, error) {
+	var slugs []string
+	err := c.do(ctx, http.MethodGet, "/tools/enum", nil, nil, &slugs)
+	return slugs, err
 }

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // TriggerType is a kind of event that can be watched for.
@@ -47,10 +46,10 @@ type Trigger struct {
 // NewTrigger says which trigger is wanted.
 type NewTrigger struct {
 	Type string // slug
-	// UserID and Account say on whose account: without Account on the user's newest
-	// active one, without UserID on the account of this id.
-	UserID, Account string
-	Config          map[string]any
+	// UserID and AccountID say on whose account: without AccountID on the user's
+	// newest active one, without UserID on the account of this id.
+	UserID, AccountID string
+	Config            map[string]any
 }
 
 // TriggerQuery narrows a list of triggers; empty fields do not.
@@ -61,11 +60,7 @@ type TriggerQuery struct {
 
 // TriggerTypes lists what can be watched for; an empty toolkit means all.
 func (c *Client) TriggerTypes(ctx context.Context, toolkit string) iter.Seq2[TriggerType, error] {
-	v := url.Values{}
-	if toolkit != "" {
-		v.Set("toolkit_slugs", toolkit)
-	}
-	return pages[TriggerType](ctx, c, "/triggers_types", v)
+	return pages[TriggerType](ctx, c, "/triggers_types", values(map[string]string{"toolkit_slugs": toolkit}, nil))
 }
 
 // TriggerType gives one type.
@@ -77,11 +72,18 @@ func (c *Client) TriggerType(ctx context.Context, slug string) (*TriggerType, er
 	return &t, nil
 }
 
+// TriggerSlugs gives the slugs of all trigger types.
+func (c *Client) TriggerSlugs(ctx context.Context) ([]string, error) {
+	var slugs []string
+	err := c.do(ctx, http.MethodGet, "/triggers_types/list/enum", nil, nil, &slugs)
+	return slugs, err
+}
+
 // UpsertTrigger makes a trigger, or enables the one with the same account and
 // configuration, and gives its id.
 func (c *Client) UpsertTrigger(ctx context.Context, n NewTrigger) (string, error) {
 	in := map[string]any{}
-	for name, value := range map[string]string{"user_id": n.UserID, "connected_account_id": n.Account} {
+	for name, value := range map[string]string{"user_id": n.UserID, "connected_account_id": n.AccountID} {
 		if value != "" {
 			in[name] = value
 		}
@@ -98,14 +100,9 @@ func (c *Client) UpsertTrigger(ctx context.Context, n NewTrigger) (string, error
 
 // Triggers lists triggers, newest first.
 func (c *Client) Triggers(ctx context.Context, q TriggerQuery) iter.Seq2[Trigger, error] {
-	v := url.Values{}
-	for key, list := range map[string][]string{
+	v := values(nil, map[string][]string{
 		"trigger_ids": q.IDs, "user_ids": q.UserIDs, "connected_account_ids": q.AccountIDs, "trigger_names": q.Types,
-	} {
-		if len(list) > 0 {
-			v.Set(key, strings.Join(list, ","))
-		}
-	}
+	})
 	if q.Disabled {
 		v.Set("show_disabled", "true")
 	}

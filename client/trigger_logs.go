@@ -35,34 +35,14 @@ type TriggerLogQuery struct {
 
 // TriggerLogs lists the events of triggers with what became of them, newest first.
 func (c *Client) TriggerLogs(ctx context.Context, q TriggerLogQuery) iter.Seq2[TriggerLog, error] {
-	return func(yield func(TriggerLog, error) bool) {
-		in := map[string]any{"limit": 200, "userId": q.UserID, "include_payload": q.Payload}
-		if q.Status != "" {
-			in["status"] = q.Status
-		}
-		if q.Trigger != "" {
-			in["search"] = q.Trigger
-		}
-		for {
-			var page struct {
-				Data []TriggerLog `json:"data"`
-				Next *string      `json:"nextCursor"`
-			}
-			if err := c.do(ctx, http.MethodPost, "/internal/trigger/logs", nil, in, &page); err != nil {
-				yield(TriggerLog{}, err)
-				return
-			}
-			for _, l := range page.Data {
-				if !yield(l, nil) {
-					return
-				}
-			}
-			if page.Next == nil {
-				return
-			}
-			in["cursor"] = *page.Next
-		}
+	in := map[string]any{"limit": 200, "userId": q.UserID, "include_payload": q.Payload}
+	if q.Status != "" {
+		in["status"] = q.Status
 	}
+	if q.Trigger != "" {
+		in["search"] = q.Trigger
+	}
+	return asked[TriggerLog](ctx, c, "/internal/trigger/logs", in)
 }
 
 // TriggerLog gives one event of a trigger with what became of it.

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -50,6 +49,31 @@ func (c *Client) CreateWebhook(ctx context.Context, w WebhookChange) (*Webhook, 
 		return nil, err
 	}
 	return &out, nil
+}
+
+// Webhook gives one subscription; its secret is masked.
+func (c *Client) Webhook(ctx context.Context, id string) (*Webhook, error) {
+	var out Webhook
+	if err := c.do(ctx, http.MethodGet, webhooks+"/"+url.PathEscape(id), nil, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// EventType is a type of events that can be subscribed to.
+type EventType struct {
+	Type        string   `json:"event_type"`
+	Description string   `json:"description"`
+	Versions    []string `json:"supported_versions"` // of messages that tell of it
+}
+
+// EventTypes gives the types of events that can be subscribed to.
+func (c *Client) EventTypes(ctx context.Context) ([]EventType, error) {
+	var out struct {
+		Items []EventType `json:"items"`
+	}
+	err := c.do(ctx, http.MethodGet, webhooks+"/event_types", nil, nil, &out)
+	return out.Items, err
 }
 
 // UpdateWebhook changes a subscription. A URL, the same one too, wakes one that is
@@ -112,23 +136,9 @@ type EventQuery struct {
 
 // Events lists events, newest first.
 func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error] {
-	v := url.Values{}
-	for key, text := range map[string]string{
-		"types": strings.Join(q.Types, ","), "source": q.Source, "user_id": q.UserID, "trigger_slug": q.Trigger,
-		"from": moment(q.From), "to": moment(q.To),
-	} {
-		if text != "" {
-			v.Set(key, text)
-		}
-	}
-	return pages[Event](ctx, c, "/sluice/events", v)
-}
-
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
+	return pages[Event](ctx, c, "/sluice/events", values(map[string]string{
+		"source": q.Source, "user_id": q.UserID, "trigger_slug": q.Trigger, "from": moment(q.From), "to": moment(q.To),
+	}, map[string][]string{"types": q.Types}))
 }
 
 // Event gives an event with its payload, by its id or that of its message.
@@ -202,14 +212,17 @@ type Attempt struct {
 	Excerpt    string  `json:"response_excerpt"`
 }
 
-// Deliveries lists deliveries, the newest event first: all, or those in the given
-// states.
-func (c *Client) Deliveries(ctx context.Context, states ...string) iter.Seq2[Delivery, error] {
-	v := url.Values{}
-	if len(states) > 0 {
-		v.Set("status", strings.Join(states, ","))
-	}
-	return pages[Delivery](ctx, c, "/sluice/deliveries", v)
+// DeliveryQuery narrows a list of deliveries; empty fields do not.
+type DeliveryQuery struct {
+	States  []string // waiting, parked, delivered or dead
+	Types   []string // of event
+	EventID string
+}
+
+// Deliveries lists deliveries, the newest event first.
+func (c *Client) Deliveries(ctx context.Context, q DeliveryQuery) iter.Seq2[Delivery, error] {
+	return pages[Delivery](ctx, c, "/sluice/deliveries", values(map[string]string{"event_id": q.EventID},
+		map[string][]string{"status": q.States, "types": q.Types}))
 }
 
 // Delivery gives a delivery with its attempts, the newest first.

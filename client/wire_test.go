@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-run/sluice/client"
@@ -18,7 +19,7 @@ func TestCatalogueFilters(t *testing.T) {
 		t.Fatalf("versions %v, %v", versions, err)
 	}
 	n := 0
-	for tk, err := range c.FindToolkits(ctx, client.ToolkitQuery{Search: "confluence", ByUse: true}) {
+	for tk, err := range c.Toolkits(ctx, client.ToolkitQuery{Search: "confluence", ByUse: true}) {
 		if err != nil || tk.Slug != "confluence" {
 			t.Errorf("%+v, %v", tk, err)
 		}
@@ -47,7 +48,7 @@ func TestCatalogueFilters(t *testing.T) {
 func TestSessionHistory(t *testing.T) {
 	t.Parallel()
 	c, ctx := router(t), t.Context()
-	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	s, err := c.Create(ctx, "user-"+t.Name(), client.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestSessionHistory(t *testing.T) {
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	c, ctx := router(t), t.Context()
-	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	s, err := c.Create(ctx, "user-"+t.Name(), client.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +87,12 @@ func TestProxy(t *testing.T) {
 func TestSessionFiles(t *testing.T) {
 	t.Parallel()
 	c, ctx := router(t), t.Context()
-	s, err := c.Create(ctx, "user", client.SessionOptions{})
+	s, err := c.Create(ctx, "user-"+t.Name(), client.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"reports/a.txt", "b.txt"} {
-		if err := s.WriteFile(ctx, path, "text/plain", []byte("content of "+path)); err != nil {
+		if err := s.WriteFile(ctx, path, "text/plain", strings.NewReader("content of "+path)); err != nil {
 			t.Fatal(err)
 		}
 	}

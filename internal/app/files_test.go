@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func testFileWalk(t *testing.T, in func(*app.Options)) {
 	ctx := t.Context()
 	c, err := client.New(client.Options{BaseURL: r.URL(), APIKey: r.key})
 	must(t, err)
-	up, err := c.UploadFile(ctx, client.Upload{Name: "note.txt", Toolkit: "paper", Tool: "PAPER_READ"}, []byte("from the application"))
+	up, err := c.UploadFile(ctx, client.Upload{Name: "note.txt", Toolkit: "paper", Tool: "PAPER_READ"}, strings.NewReader("from the application"))
 	must(t, err)
 	s, err := c.Create(ctx, "ann", client.SessionOptions{Toolkits: []string{"paper"}, Preload: []string{"PAPER_READ", "PAPER_PRINT"}})
 	must(t, err)
@@ -62,7 +63,7 @@ func testFileWalk(t *testing.T, in func(*app.Options)) {
 		t.Errorf("read again: %s %s", read.Data, read.Error)
 	}
 	ref.URL = ref.URL[:len(ref.URL)-2]
-	if _, err := c.DownloadFile(ctx, ref, &got); !client.IsNotFound(err) {
+	if _, err := c.DownloadFile(ctx, ref, &got); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("a changed address: %v", err)
 	}
 
@@ -107,7 +108,7 @@ func testAttachmentWalk(t *testing.T, in func(*app.Options)) {
 	}
 	run("CONFLUENCE_GET_PAGES", map[string]any{"limit": 1}, &pages)
 	content := bytes.Repeat([]byte("0123456789"), 300_000)
-	up, err := c.UploadFile(ctx, client.Upload{Name: "big.bin", Toolkit: "confluence", Tool: "CONFLUENCE_UPLOAD_ATTACHMENT"}, content)
+	up, err := c.UploadFile(ctx, client.Upload{Name: "big.bin", Toolkit: "confluence", Tool: "CONFLUENCE_UPLOAD_ATTACHMENT"}, bytes.NewReader(content))
 	must(t, err)
 	var attached struct {
 		ID string `json:"id"`

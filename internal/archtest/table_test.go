@@ -21,7 +21,7 @@ var rooms = []struct{ pkg, may string }{
 	// Public. They are used without the rest, so they need nothing of it.
 	{"toolkit", ""},
 	{"toolkit/**", "toolkit own"},
-	{"client", ""},
+	{"client", "internal/webhook"}, // signatures: one way to verify them
 	{"agent", ""},
 	{"agent/events", "agent client internal/webhook"}, // where the two meet, and signatures
 	{"agent/*", "agent"},

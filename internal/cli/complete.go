@@ -84,7 +84,7 @@ func (s *shared) completeToolkit(cmd *cobra.Command, args []string, _ string) ([
 	}
 	return s.complete(cmd, func(ctx context.Context, r *router) ([]string, error) {
 		var slugs []string
-		for t, err := range r.Toolkits(ctx) {
+		for t, err := range r.Toolkits(ctx, client.ToolkitQuery{}) {
 			if err != nil {
 				return nil, err
 			}

@@ -131,7 +131,7 @@ func newTriggersCreate(s *shared) *cobra.Command {
 				}
 				stop := s.busy("Making the trigger")
 				defer stop()
-				id, err := r.UpsertTrigger(cmd.Context(), client.NewTrigger{Type: t.Slug, UserID: s.userID(), Account: account, Config: config})
+				id, err := r.UpsertTrigger(cmd.Context(), client.NewTrigger{Type: t.Slug, UserID: s.userID(), AccountID: account, Config: config})
 				if err != nil {
 					return err
 				}

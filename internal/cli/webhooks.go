@@ -225,7 +225,7 @@ func newWebhooksDeliveries(s *shared) *cobra.Command {
 			return s.showDelivery(d)
 		}
 		list := []client.Delivery{}
-		for d, err := range r.Deliveries(cmd.Context(), states...) {
+		for d, err := range r.Deliveries(cmd.Context(), client.DeliveryQuery{States: states}) {
 			if err != nil {
 				return err
 			}

@@ -176,7 +176,7 @@ func known[T any](r *run, id string, get func(id string) (*T, error)) (*T, error
 		return nil, nil
 	}
 	got, err := get(to)
-	if client.IsNotFound(err) {
+	if errors.Is(err, client.ErrNotFound) {
 		delete(r.Known, id)
 		return nil, nil
 	}
@@ -191,7 +191,7 @@ func (r *run) offered(ctx context.Context, toolkit string) (*offer, error) {
 		return o, nil
 	}
 	schemes, err := r.To.AuthSchemes(ctx, toolkit)
-	if err != nil && !client.IsNotFound(err) {
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
 		return nil, err
 	}
 	r.schemes[toolkit] = &offer{schemes}
@@ -212,7 +212,7 @@ func (r *run) has(ctx context.Context, slug string) (bool, error) {
 		return has, nil
 	}
 	_, err := r.To.Tool(ctx, slug)
-	if err != nil && !client.IsNotFound(err) {
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
 		return false, err
 	}
 	r.tools[slug] = err == nil

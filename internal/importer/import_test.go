@@ -90,7 +90,7 @@ func TestFromAnotherRouter(t *testing.T) {
 	must(t, from.EnableAuthConfig(ctx, off.ID, false))
 	account, err := from.ConnectAccount(ctx, client.ConnectRequest{UserID: "ann", Toolkit: "confluence", Scheme: "API_KEY", AuthConfigID: config.ID, Alias: "work", Values: values(s)})
 	must(t, err)
-	trigger, err := from.UpsertTrigger(ctx, client.NewTrigger{Type: "CONFLUENCE_PAGE_CREATED_TRIGGER", UserID: "ann", Account: account.ID, Config: map[string]any{"status": "current"}})
+	trigger, err := from.UpsertTrigger(ctx, client.NewTrigger{Type: "CONFLUENCE_PAGE_CREATED_TRIGGER", UserID: "ann", AccountID: account.ID, Config: map[string]any{"status": "current"}})
 	must(t, err)
 	session, err := from.Create(ctx, "ann", client.SessionOptions{
 		Toolkits: []string{"confluence"}, ConnectedAccounts: map[string][]string{"confluence": {account.ID}},

@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -100,7 +101,7 @@ func (r *run) trigger(ctx context.Context, t *client.Trigger) (Item, error) {
 		return item, nil
 	}
 	if _, err := r.To.TriggerType(ctx, t.Type); err != nil {
-		if client.IsNotFound(err) {
+		if errors.Is(err, client.ErrNotFound) {
 			item.Result, item.Why = Left, "there is no trigger type "+t.Type+" here"
 			return item, nil
 		}
@@ -122,7 +123,7 @@ func (r *run) trigger(ctx context.Context, t *client.Trigger) (Item, error) {
 		item.Result, item.Why = Left, "its configuration is not an object"
 		return item, nil
 	}
-	id, err := r.To.UpsertTrigger(ctx, client.NewTrigger{Type: t.Type, UserID: t.UserID, Account: account, Config: config})
+	id, err := r.To.UpsertTrigger(ctx, client.NewTrigger{Type: t.Type, UserID: t.UserID, AccountID: account, Config: config})
 	if err != nil {
 		return item, err
 	}

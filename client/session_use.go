@@ -1,0 +1,156 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Result is how a tool call ended. A call that ran and failed is a Result, not
+// an error.
+type Result struct {
+	Successful bool            `json:"successful"`
+	Data       json.RawMessage `json:"data"`
+	Error      string          `json:"error"`
+	LogID      string          `json:"log_id"`
+	// AccountID is the account that the tool ran on; empty where it needed none.
+	AccountID string `json:"connected_account_id"`
+}
+
+// Execute runs a tool, a meta tool too, in the session. arguments marshals to a
+// JSON object; nil means none. account chooses among several accounts and may
+// be empty.
+func (s *Session) Execute(ctx context.Context, tool string, arguments any, account string) (*Result, error) {
+	path, in := "/execute", map[string]any{"tool_slug": tool}
+	if slices.Contains(s.MetaTools, tool) { // the other address takes custom tools along
+		path, in = "/execute_meta", map[string]any{"slug": tool}
+		if len(s.custom) > 0 {
+			in["experimental"] = experimental(nil, s.custom, "")
+		}
+	} else if account != "" {
+		in["account"] = account
+	}
+	if arguments != nil {
+		in["arguments"] = arguments
+	}
+	var a struct {
+		Data  json.RawMessage `json:"data"`
+		Error *string         `json:"error"`
+		LogID string          `json:"log_id"`
+		On    string          `json:"connected_account_id"`
+	}
+	if err := s.client.do(ctx, http.MethodPost, s.path(path), nil, in, &a); err != nil {
+		return nil, err
+	}
+	r := &Result{Successful: a.Error == nil, Data: a.Data, LogID: a.LogID, AccountID: a.On}
+	if a.Error != nil {
+		r.Error = *a.Error
+	}
+	return r, nil
+}
+
+// Found is the answer of a search for one use case.
+type Found struct {
+	UseCase  string   `json:"use_case"`
+	Primary  []string `json:"primary_tool_slugs"`
+	Related  []string `json:"related_tool_slugs"`
+	Steps    []string `json:"recommended_plan_steps"`
+	Pitfalls []string `json:"known_pitfalls"`
+	Toolkits []string `json:"toolkits"`
+	Error    *string  `json:"error"`
+}
+
+// FoundTool is what a search says of one tool.
+type FoundTool struct {
+	Slug        string          `json:"tool_slug"`
+	Toolkit     string          `json:"toolkit"`
+	Description string          `json:"description"`
+	InputSchema json.RawMessage `json:"input_schema"`
+}
+
+// SearchAnswer is the outcome of a search.
+type SearchAnswer struct {
+	Results []Found              `json:"results"`
+	Tools   map[string]FoundTool `json:"tool_schemas"`
+}
+
+// Search finds tools for use cases in plain words, among those that the session
+// may use.
+func (s *Session) Search(ctx context.Context, useCases ...string) (*SearchAnswer, error) {
+	type query struct {
+		UseCase string `json:"use_case"`
+	}
+	var in struct {
+		Queries      []query              `json:"queries"`
+		Experimental *sessionExperimental `json:"experimental,omitempty"`
+	}
+	in.Experimental = experimental(nil, s.custom, "")
+	for _, u := range useCases {
+		in.Queries = append(in.Queries, query{u})
+	}
+	var a SearchAnswer
+	if err := s.client.ask(ctx, s.path("/search"), in, &a); err != nil {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// Link is a page on which a person connects an account.
+type Link struct {
+	URL       string `json:"redirect_url"`
+	Token     string `json:"link_token"`
+	AccountID string `json:"connected_account_id"`
+}
+
+// ConnectOptions say what a session's user connects to.
+type ConnectOptions struct {
+	Toolkit     string
+	Alias       string // a name for the account, to tell several apart
+	CallbackURL string // where the browser goes afterwards; the session's when empty
+}
+
+// Connect starts a connection of the session's user to a toolkit: show the
+// person the link, then Client.WaitForAccount.
+func (s *Session) Connect(ctx context.Context, o ConnectOptions) (*Link, error) {
+	in := struct {
+		Toolkit     string `json:"toolkit"`
+		Alias       string `json:"alias,omitempty"`
+		CallbackURL string `json:"callback_url,omitempty"`
+	}{o.Toolkit, o.Alias, o.CallbackURL}
+	var l Link
+	if err := s.client.do(ctx, http.MethodPost, s.path("/link"), nil, in, &l); err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
+// SessionToolkit is a toolkit of a session, with its user's connection.
+type SessionToolkit struct {
+	Slug   string `json:"slug"`
+	Name   string `json:"name"`
+	NoAuth bool   `json:"is_no_auth"`
+	// Account is the one that calls run on; nil where the user has none.
+	Account *SessionAccount `json:"connected_account"`
+}
+
+// SessionAccount is an account as a session tells of it.
+type SessionAccount struct {
+	ID        string `json:"id"`
+	UserID    string `json:"user_id"`
+	Status    string `json:"status"`
+	CreatedAt string `json:"created_at"`
+}
+
+// Toolkits lists the session's toolkits, with what its user is connected to.
+func (s *Session) Toolkits(ctx context.Context) iter.Seq2[SessionToolkit, error] {
+	return pages[SessionToolkit](ctx, s.client, s.path("/toolkits"), url.Values{})
+}
+
+// Tools lists what the session's MCP URL shows: meta tools and preloaded ones.
+// Search finds the others.
+func (s *Session) Tools(ctx context.Context) iter.Seq2[Tool, error] {
+	return pages[Tool](ctx, s.client, s.path("/tools"), url.Values{})
+}
