@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,10 +14,44 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// ledger is what one client called in its acceptance test.
+// ledger is what one client called in its acceptance test: one file of
+// test/acceptance/coverage, one column of the table.
+//
+//	{
+//	  "client": "composio (Python)",  // package and language, the column's name
+//	  "version": "0.30.0",            // exactly what was installed
+//	  "strict": true,                 // the client validated every answer strictly
+//	  "complete": true,               // a test holds calls and excused against all methods that the
+//	                                  // client has, so that what is in neither does not exist
+//	  "calls": {                      // by the client's method, one operation or a list of them
+//	    "auth_configs.get": {"operation": "GET /api/v3.1/auth_configs/{nanoid}", "result": "answered"},
+//	    "create": [{"operation": "POST /api/v3.1/tool_router/session", "result": "answered"}]
+//	  },
+//	  "excused": {"triggers.parse": "asks the server nothing"}
+//	}
+//
+// A result is "answered", or "refused (403)" with the status that the test
+// expected. strict, complete and excused may be missing. Paths may begin with
+// either prefix; how parameters are called does not matter. The operations must
+// be the contract's.
 type ledger struct {
-	Client, Version string
-	Calls           map[string]struct{ Operation, Result string }
+	Client, Version  string
+	Strict, Complete bool
+	Calls            map[string]calls
+	Excused          map[string]string
+}
+
+type call struct{ Operation, Result string }
+
+// calls are what one method of a client called.
+type calls []call
+
+func (c *calls) UnmarshalJSON(raw []byte) error {
+	if raw[0] == '[' {
+		return json.Unmarshal(raw, (*[]call)(c))
+	}
+	*c = make(calls, 1)
+	return json.Unmarshal(raw, &(*c)[0])
 }
 
 // TestCompatibilityTable holds docs/compatibility.md against the contract's
@@ -37,10 +73,17 @@ func TestCompatibilityTable(t *testing.T) {
 		raw, err := os.ReadFile(name)
 		must(t, err)
 		var l ledger
-		must(t, json.Unmarshal(raw, &l))
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&l); err != nil {
+			t.Fatalf("reading %s: %v", name, err)
+		}
 		ledgers = append(ledgers, l)
 	}
-	got := compatibility(newer, older, ours, ledgers)
+	got, strange := compatibility(newer, older, ours, ledgers)
+	for _, of := range strange {
+		t.Errorf("the contract has no such operation: %s", of)
+	}
 	const file = "../../docs/compatibility.md"
 	if *update {
 		must(t, os.WriteFile(file, []byte(got), 0o644))
@@ -62,7 +105,8 @@ func shape(at string) string {
 	return strings.Join(parts, "/")
 }
 
-func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) string {
+// compatibility writes the page, and says which calls were of no operation of the contract.
+func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) (page string, strange []string) {
 	served := map[string]string{} // by method and shape: the summary
 	for at, item := range ours.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -93,9 +137,12 @@ func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) string {
 	})
 	var b strings.Builder
 	b.WriteString(compatibilityHead)
-	b.WriteString("| operation | of | this server |")
-	for _, l := range ledgers {
-		fmt.Fprintf(&b, " %s %s |", l.Client, l.Version)
+	for i, l := range ledgers {
+		fmt.Fprintf(&b, "- **%s** %s\n", letter(i), l.describe())
+	}
+	b.WriteString("\n| operation | of | this server |")
+	for i := range ledgers {
+		b.WriteString(" " + letter(i) + " |")
 	}
 	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(ledgers)) + "\n")
 	for _, key := range rows {
@@ -108,38 +155,89 @@ func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |", names[key], versions[key], state)
 		for _, l := range ledgers {
-			b.WriteString(" " + l.called(key) + " |")
+			b.WriteString(" " + l.mark(key) + " |")
 		}
 		b.WriteString("\n")
 	}
-	return b.String()
+	for i, l := range ledgers {
+		strange = append(strange, l.methods(&b, letter(i), names)...)
+	}
+	return b.String(), strange
 }
 
-// called says by which methods of the client the operation was called, and what
-// came of it.
-func (l *ledger) called(key string) string {
+// letter names a column.
+func letter(i int) string { return string(rune('A' + i)) }
+
+func (l *ledger) describe() string {
+	s := l.Client + " " + l.Version
+	if l.Strict {
+		s += ", under its strict validation"
+	}
+	if l.Complete {
+		return s + ", every method that it has"
+	}
+	return s + ", the methods that its tests call"
+}
+
+// key is the operation by its method and its path's shape.
+func (c *call) key() string {
+	method, at, _ := strings.Cut(c.Operation, " ")
+	return method + " " + shape(at)
+}
+
+// mark says in a cell what came of calling the operation.
+func (l *ledger) mark(key string) string {
 	var out []string
-	for name, c := range l.Calls {
-		method, at, _ := strings.Cut(c.Operation, " ")
-		if method+" "+shape(at) == key {
-			out = append(out, fmt.Sprintf("`%s` %s", name, c.Result))
+	for _, c := range l.Calls {
+		for i := range c {
+			if c[i].key() == key {
+				out = append(out, strings.Replace(c[i].Result, "answered", "✓", 1))
+			}
 		}
 	}
+	if out == nil && l.Complete {
+		return "—"
+	}
 	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return strings.Join(slices.Compact(out), ", ")
+}
+
+// methods writes the list of the client's methods, and says which of them called
+// what is no operation of the contract.
+func (l *ledger) methods(b *strings.Builder, letter string, names map[string]string) (strange []string) {
+	fmt.Fprintf(b, "\n## %s: %s %s\n\n", letter, l.Client, l.Version)
+	for _, name := range slices.Sorted(maps.Keys(l.Calls)) {
+		var done []string
+		for _, c := range l.Calls[name] {
+			of, ok := names[c.key()]
+			if !ok {
+				of = c.Operation
+				strange = append(strange, fmt.Sprintf("%s: %s by %s", l.Client, of, name))
+			}
+			done = append(done, fmt.Sprintf("`%s` %s", of, c.Result))
+		}
+		fmt.Fprintf(b, "- `%s`: %s\n", name, strings.Join(done, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Excused)) {
+		fmt.Fprintf(b, "- `%s` not called: %s\n", name, l.Excused[name])
+	}
+	return strange
 }
 
 const compatibilityHead = `# Compatibility
 
 Every operation of Composio's API v3 and v3.1, what this server makes of it, and
-which methods of the official clients were seen to call it and to take the answer,
-under strict validation where the client has it. The acceptance tests keep what they
-called in ` + "`test/acceptance/coverage`" + `; they fail when an operation is no longer called or
-answered otherwise, and a test makes this table of it. An empty cell: that client's
-test does not call it.
+which of the official clients were seen to call it and to take the answer. The
+acceptance tests keep what they called in ` + "`test/acceptance/coverage`" + `; they fail when an
+operation is no longer called or answered otherwise, and a test makes this page of it.
 
-Both prefixes are served alike, ` + "`/api/v3`" + ` and ` + "`/api/v3.1`" + `.
+Both prefixes are served alike, ` + "`/api/v3` and `/api/v3.1`" + `.
 The newest SDKs refuse files at loopback and private addresses by themselves: for
 them files need a router with a public address.
+
+✓ is called, and the client took the answer. "refused" is called and answered by that
+status, with an error that says why. — is an operation that no method of this client
+calls. An empty cell: the tests of that client do not call it. By which methods
+each client calls is below the table.
 
 `
