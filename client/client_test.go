@@ -159,7 +159,7 @@ func TestOddServers(t *testing.T) {
 		"an endless answer": {func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 33<<20)) }, "larger than"},
 	} {
 		server := httptest.NewServer(tc.answer)
-		c, err := client.New(client.Options{BaseURL: server.URL, APIKey: "ak_secret_of_the_test"})
+		c, err := client.New(client.Options{BaseURL: server.URL, APIKey: "ak_secret_of_the_test", Retries: -1})
 		if err != nil {
 			t.Fatal(err)
 		}

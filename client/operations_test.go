@@ -49,7 +49,7 @@ var excused = map[string]string{
 func TestEveryOperation(t *testing.T) {
 	t.Parallel()
 	w, seen := theWorld(), &witness{answered: map[string]bool{}}
-	o := &operations{T: t, w: w, c: w.client(client.Options{HTTPClient: &http.Client{Transport: seen}})}
+	o := &operations{T: t, w: w, run: time.Now().Format("150405.000000000"), c: w.client(client.Options{HTTPClient: &http.Client{Transport: seen}})}
 	for _, do := range []func(){
 		o.project, o.catalogue, o.sessions, o.files, o.accounts, o.consents, o.approvals, o.logs, o.mcpServers, o.triggers, o.endpoints, o.webhooks,
 	} {
@@ -154,9 +154,13 @@ func (d document) match(request string) (best string) {
 // its own; here it must be an answer.
 type operations struct {
 	*testing.T
-	w *world
-	c *client.Client
+	w   *world
+	c   *client.Client
+	run string // of the tests, when they are repeated
 }
+
+// user gives a user of this run.
+func (o *operations) user(name string) string { return "op-" + name + "-" + o.run }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -249,7 +253,7 @@ func (o *operations) catalogue() {
 func (o *operations) sessions() {
 	ctx, c := o.Context(), o.c
 	own := []client.CustomTool{{Slug: "SEND_FAX", Name: "Send fax", Description: "Send a fax to a number.", Input: json.RawMessage(`{"type":"object","properties":{"number":{"type":"string"}}}`)}}
-	s := one[*client.Session](o.T)(c.Create(ctx, "op-session", client.SessionOptions{CustomTools: own}))
+	s := one[*client.Session](o.T)(c.Create(ctx, o.user("session"), client.SessionOptions{CustomTools: own}))
 	again := one[*client.Session](o.T)(c.Use(ctx, s.ID))
 	attached := one[*client.Session](o.T)(c.Attach(ctx, s.ID, client.AttachOptions{CustomTools: own}))
 	if len(attached.CustomTools) != 1 || len(again.CustomTools) != 0 {
@@ -278,7 +282,7 @@ func (o *operations) sessions() {
 	if r := one[*client.Result](o.T)(s.Execute(ctx, "CONFLUENCE_GET_SPACES", nil, "")); !r.Successful {
 		o.Errorf("the tool %+v", r)
 	}
-	if r := one[*client.Result](o.T)(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_CURRENT_USER", UserID: "op-session"})); !r.Successful {
+	if r := one[*client.Result](o.T)(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_CURRENT_USER", UserID: o.user("session")})); !r.Successful {
 		o.Errorf("the tool outside the session %+v", r)
 	}
 	if args := one[json.RawMessage](o.T)(c.Phrase(ctx, client.PhraseRequest{Tool: "CONFLUENCE_GET_SPACES", Text: "three spaces"})); string(args) != `{"limit":3}` {
@@ -310,7 +314,7 @@ func (o *operations) files() {
 	if kept := all(o.T, c.Files(ctx, client.FileQuery{Toolkit: "confluence"})); f.Key == "" || !slices.ContainsFunc(kept, func(k client.StoredFile) bool { return k.Name == "a.txt" }) {
 		o.Errorf("kept %+v", kept)
 	}
-	s := one[*client.Session](o.T)(c.Create(ctx, "op-files", client.SessionOptions{}))
+	s := one[*client.Session](o.T)(c.Create(ctx, o.user("files"), client.SessionOptions{}))
 	must(o.T, s.WriteFile(ctx, "empty.txt", "text/plain", strings.NewReader("")))
 	must(o.T, s.WriteFile(ctx, "notes/a.txt", "text/plain", strings.NewReader("of the session")))
 	var b bytes.Buffer
@@ -325,15 +329,15 @@ func (o *operations) files() {
 
 func (o *operations) accounts() {
 	ctx, c := o.Context(), o.c
-	r := one[*client.Result](o.T)(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_CURRENT_USER", UserID: "op-accounts"}))
+	r := one[*client.Result](o.T)(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_CURRENT_USER", UserID: o.user("accounts")}))
 	must(o.T, second(c.Account(ctx, r.AccountID)))
 	must(o.T, c.SetAlias(ctx, r.AccountID, "mine"))
 	must(o.T, c.EnableAccount(ctx, r.AccountID, true))
 	must(o.T, second(c.RefreshAccount(ctx, r.AccountID, false)))
-	if list := one[[]string](o.T)(c.ConnectedToolkits(ctx, "op-accounts")); !slices.Equal(list, []string{"confluence"}) {
+	if list := one[[]string](o.T)(c.ConnectedToolkits(ctx, o.user("accounts"))); !slices.Equal(list, []string{"confluence"}) {
 		o.Errorf("connected to %v", list)
 	}
-	_ = all(o.T, c.Accounts(ctx, client.AccountQuery{UserIDs: []string{"op-accounts"}}))
+	_ = all(o.T, c.Accounts(ctx, client.AccountQuery{UserIDs: []string{o.user("accounts")}}))
 	_ = all(o.T, c.AccountEvents(ctx, client.AccountEventQuery{AccountID: r.AccountID, Types: []string{"expired"}}))
 	must(o.T, c.DeleteAccount(ctx, r.AccountID))
 }
@@ -346,11 +350,11 @@ func (o *operations) consents() {
 	must(o.T, second(c.UpdateAuthConfig(ctx, config.ID, client.AuthConfigChange{Name: &name})))
 	must(o.T, c.EnableAuthConfig(ctx, config.ID, true))
 	_ = all(o.T, c.AuthConfigs(ctx, "confluence"))
-	code := one[*client.Link](o.T)(c.LinkAccount(ctx, client.LinkRequest{UserID: "op-code", AuthConfigID: config.ID}))
+	code := one[*client.Link](o.T)(c.LinkAccount(ctx, client.LinkRequest{UserID: o.user("code"), AuthConfigID: config.ID}))
 	if k := one[*client.ConnectCode](o.T)(c.CreateConnectCode(ctx, code.Token)); k.Code == "" || k.PageURL == "" {
 		o.Errorf("code %+v", k)
 	}
-	link := one[*client.Link](o.T)(c.LinkAccount(ctx, client.LinkRequest{UserID: "op-consent", AuthConfigID: config.ID}))
+	link := one[*client.Link](o.T)(c.LinkAccount(ctx, client.LinkRequest{UserID: o.user("consent"), AuthConfigID: config.ID}))
 	begun := one[*client.Consent](o.T)(c.BeginConsent(ctx, link.Token, nil))
 	done := one[*client.ConsentResult](o.T)(c.AnswerConsent(ctx, begun, o.w.consent(begun, o.w.site, o.w.labs)))
 	if done.Status != "question" || len(done.Sites) != 2 {
@@ -361,7 +365,7 @@ func (o *operations) consents() {
 	}
 	must(o.T, second(c.WaitForAccount(ctx, done.AccountID)))
 	must(o.T, second(c.RevokeAccount(ctx, done.AccountID)))
-	brought := one[*client.Account](o.T)(c.BringAccount(ctx, client.BringRequest{UserID: "op-brought", AuthConfigID: config.ID}))
+	brought := one[*client.Account](o.T)(c.BringAccount(ctx, client.BringRequest{UserID: o.user("brought"), AuthConfigID: config.ID}))
 	if brought.Status != "EXPIRED" {
 		o.Errorf("brought %+v", brought)
 	}
@@ -370,7 +374,7 @@ func (o *operations) consents() {
 
 func (o *operations) approvals() {
 	ctx, c := o.Context(), o.c
-	s := one[*client.Session](o.T)(c.Create(ctx, "op-approvals", client.SessionOptions{}))
+	s := one[*client.Session](o.T)(c.Create(ctx, o.user("approvals"), client.SessionOptions{}))
 	must(o.T, s.SetPermissions(ctx, client.Permissions{Overrides: map[string]string{"CONFLUENCE_GET_SPACES": client.AskAlways}}))
 	_, err := s.Execute(ctx, "CONFLUENCE_GET_SPACES", nil, "")
 	var e *client.Error
@@ -387,8 +391,8 @@ func (o *operations) approvals() {
 
 func (o *operations) logs() {
 	ctx, c := o.Context(), o.c
-	must(o.T, second(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_SPACES", UserID: "op-logs"})))
-	q := client.LogQuery{UserID: "op-logs", From: time.Now().Add(-time.Hour)}
+	must(o.T, second(c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_SPACES", UserID: o.user("logs")})))
+	q := client.LogQuery{UserID: o.user("logs"), From: time.Now().Add(-time.Hour)}
 	list := all(o.T, c.Logs(ctx, q))
 	if len(list) != 1 {
 		o.Fatalf("logs %+v", list)
@@ -397,10 +401,10 @@ func (o *operations) logs() {
 	if lines := all(o.T, c.ExportLogs(ctx, q)); len(lines) != 1 || !bytes.Contains(lines[0], []byte(list[0].ID)) {
 		o.Errorf("exported %s", lines)
 	}
-	if u := one[*client.Usage](o.T)(c.Usage(ctx, client.UsageToolCalls, client.UsageQuery{UserIDs: []string{"op-logs"}, From: q.From, GroupBy: "tool_slug"})); u.Count != 1 || len(u.Groups) != 1 || u.Groups[0].Key != "CONFLUENCE_GET_SPACES" {
+	if u := one[*client.Usage](o.T)(c.Usage(ctx, client.UsageToolCalls, client.UsageQuery{UserIDs: []string{o.user("logs")}, From: q.From, GroupBy: "tool_slug"})); u.Count != 1 || len(u.Groups) != 1 || u.Groups[0].Key != "CONFLUENCE_GET_SPACES" {
 		o.Errorf("usage %+v", u)
 	}
-	if u := one[map[string]int64](o.T)(c.UsageSummary(ctx, client.UsageQuery{UserIDs: []string{"op-logs"}})); u[client.UsageToolCalls] != 1 {
+	if u := one[map[string]int64](o.T)(c.UsageSummary(ctx, client.UsageQuery{UserIDs: []string{o.user("logs")}})); u[client.UsageToolCalls] != 1 {
 		o.Errorf("summary %v", u)
 	}
 }
@@ -410,12 +414,12 @@ func (o *operations) mcpServers() {
 	name, tools := "Operations", []string{"CONFLUENCE_GET_SPACES"}
 	m := one[*client.MCPServer](o.T)(c.CreateMCPServer(ctx, client.MCPServerChange{Name: &name, Tools: &tools}))
 	must(o.T, second(c.UpdateMCPServer(ctx, m.ID, client.MCPServerChange{Name: &name})))
-	must(o.T, second(c.MCPServerURLs(ctx, m.ID, []string{"op-mcp"}, nil)))
-	must(o.T, second(c.CreateMCPInstance(ctx, m.ID, "op-mcp-2")))
+	must(o.T, second(c.MCPServerURLs(ctx, m.ID, []string{o.user("mcp")}, nil)))
+	must(o.T, second(c.CreateMCPInstance(ctx, m.ID, o.user("mcp-2"))))
 	if n := len(all(o.T, c.MCPInstances(ctx, m.ID))); n != 2 {
 		o.Errorf("%d users have it", n)
 	}
-	must(o.T, second(c.DeleteMCPInstance(ctx, m.ID, "op-mcp")))
+	must(o.T, second(c.DeleteMCPInstance(ctx, m.ID, o.user("mcp"))))
 	if list := all(o.T, c.MCPServers(ctx, client.MCPServerQuery{Name: "operat", Toolkits: []string{"confluence"}})); len(list) != 1 || list[0].ID != m.ID {
 		o.Errorf("MCP servers %+v", list)
 	}
@@ -424,7 +428,7 @@ func (o *operations) mcpServers() {
 
 func (o *operations) triggers() {
 	ctx, c := o.Context(), o.c
-	id := one[string](o.T)(c.UpsertTrigger(ctx, client.NewTrigger{Type: "CONFLUENCE_PAGE_CREATED_TRIGGER", UserID: "op-triggers"}))
+	id := one[string](o.T)(c.UpsertTrigger(ctx, client.NewTrigger{Type: "CONFLUENCE_PAGE_CREATED_TRIGGER", UserID: o.user("triggers")}))
 	must(o.T, second(c.Trigger(ctx, id)))
 	tried := one[*client.Tried](o.T)(c.TryTrigger(ctx, id, "", nil))
 	must(o.T, second(c.Event(ctx, tried.ID)))
@@ -450,7 +454,7 @@ func (o *operations) triggers() {
 
 func (o *operations) endpoints() {
 	ctx, c := o.Context(), o.c
-	e := one[*client.Endpoint](o.T)(c.CreateEndpoint(ctx, "confluence", "op-endpoints"))
+	e := one[*client.Endpoint](o.T)(c.CreateEndpoint(ctx, "confluence", o.user("endpoints")))
 	must(o.T, second(c.Endpoint(ctx, e.ID)))
 	for _, overlap := range []bool{true, false} {
 		if e, err := c.SetEndpointSecret(ctx, e.ID, "a-secret-of-thirty-two-characters", overlap); err != nil || (e.PreviousUntil != "") != overlap {
@@ -481,13 +485,13 @@ func (o *operations) webhooks() {
 	if n := len(all(o.T, c.Webhooks(ctx))); n != 1 {
 		o.Errorf("%d subscriptions", n)
 	}
-	tried := one[*client.Tried](o.T)(c.TryTrigger(ctx, "CONFLUENCE_PAGE_CREATED_TRIGGER", "op-webhooks", nil))
+	tried := one[*client.Tried](o.T)(c.TryTrigger(ctx, "CONFLUENCE_PAGE_CREATED_TRIGGER", o.user("webhooks"), nil))
 	if list := all(o.T, c.Deliveries(ctx, client.DeliveryQuery{EventID: tried.ID})); len(list) != 1 {
 		o.Errorf("deliveries %+v", list)
 	}
 	must(o.T, second(c.Delivery(ctx, tried.Deliveries[0].ID)))
 	must(o.T, c.ReplayEvent(ctx, tried.ID))
-	must(o.T, second(c.ReplayEvents(ctx, client.Replay{From: time.Now().Add(-time.Hour), UserID: "op-webhooks"})))
+	must(o.T, second(c.ReplayEvents(ctx, client.Replay{From: time.Now().Add(-time.Hour), UserID: o.user("webhooks")})))
 	_, _, err := c.RotateWebhookSecret(ctx, hook.ID, -1)
 	must(o.T, err)
 	must(o.T, c.DeleteWebhook(context.WithoutCancel(ctx), hook.ID))

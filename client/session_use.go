@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -18,6 +19,18 @@ type Result struct {
 	LogID      string          `json:"log_id"`
 	// AccountID is the account that the tool ran on; empty where it needed none.
 	AccountID string `json:"connected_account_id"`
+}
+
+// Decode reads the data into v, as [json.Unmarshal] does. Of a call that failed it
+// gives an *Error with the tool's own words.
+func (r *Result) Decode(v any) error {
+	if !r.Successful {
+		return &Error{Message: r.Error}
+	}
+	if err := json.Unmarshal(r.Data, v); err != nil {
+		return fmt.Errorf("client: the tool's data: %w", err)
+	}
+	return nil
 }
 
 // Execute runs a tool, a meta tool too, in the session. arguments marshals to a
