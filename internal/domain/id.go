@@ -19,7 +19,8 @@ const (
 	PrefixLink       = "lt_"
 	PrefixExecution  = "log_"
 	PrefixProject    = "pr_"
-	PrefixAPIKey     = "key_" // the id of a key, not the key
+	PrefixAPIKey     = "key_"  // the id of a key, not the key
+	PrefixOperator   = "okey_" // the id of an operator's key
 	PrefixRequest    = "req_"
 	PrefixFile       = "file_"
 	PrefixEvent      = "evt_"

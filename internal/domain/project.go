@@ -16,7 +16,8 @@ type Branding struct {
 	Color string // #rrggbb, of buttons
 }
 
-// APIKey is one credential of a project. The key itself is never kept: Hash is
+// APIKey is one credential of a project, or of whoever operates the server: then
+// it is of no project. The key itself is never kept: Hash is
 // its SHA-256.
 type APIKey struct {
 	ID        string
@@ -32,4 +33,7 @@ type APIKey struct {
 type Principal struct {
 	ProjectID string
 	KeyID     string
+	// Operator is set for a key of whoever operates the server. ProjectID is empty
+	// then: such a key may do nothing within a project.
+	Operator bool
 }

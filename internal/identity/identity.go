@@ -17,17 +17,25 @@ import (
 // Store is what identity needs of the database.
 type Store interface {
 	store.Projects
+	store.ProjectEnds
 	store.APIKeys
+	store.OperatorKeys
+	InTx(ctx context.Context, f func(tx store.Tx) error) error
 }
 
 // Options configures a Service.
 type Options struct {
 	Store Store
+	// PruneFiles removes files that have expired with their contents; DropEnded has
+	// it remove those of projects. Where it is nil, a project with files stays until
+	// a Service that has it comes by.
+	PruneFiles func(ctx context.Context) error
 }
 
 // Service answers whose key a key is.
 type Service struct {
-	store Store
+	store      Store
+	pruneFiles func(ctx context.Context) error
 
 	mu        sync.Mutex
 	ephemeral map[[32]byte]domain.APIKey
@@ -43,7 +51,9 @@ type Service struct {
 // New makes a Service.
 func New(opts Options) *Service {
 	return &Service{
-		store:     opts.Store,
+		store:      opts.Store,
+		pruneFiles: opts.PruneFiles,
+
 		ephemeral: map[[32]byte]domain.APIKey{},
 		watches:   map[string]map[*watch]struct{}{},
 	}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
 )
 
 const (
@@ -26,8 +27,14 @@ func (s *Service) CreateKey(ctx context.Context, projectID, name string) (key st
 	}
 	key = domain.NewSecret(keyPrefix)
 	k = newKey(projectID, name, key)
-	if err := s.store.CreateAPIKey(ctx, k); err != nil {
-		return "", domain.APIKey{}, err
+	err = s.store.InTx(ctx, func(tx store.Tx) error {
+		if _, err := tx.Project(ctx, projectID); err != nil { // one that has ended is none
+			return err
+		}
+		return tx.CreateAPIKey(ctx, k)
+	})
+	if err != nil {
+		return "", domain.APIKey{}, noProject(err)
 	}
 	return key, k, nil
 }

@@ -59,7 +59,11 @@ func (s *Service) RevokeGiven(ctx context.Context, keys []string) error {
 		if key == "" || len(key) > maxKey {
 			continue
 		}
-		k, err := s.find(ctx, sha256.Sum256([]byte(key)))
+		hash := sha256.Sum256([]byte(key))
+		if err := s.revokeGivenOperator(ctx, hash); err != nil {
+			return err
+		}
+		k, err := s.find(ctx, hash)
 		switch domain.CodeOf(err) {
 		case domain.CodeUnauthenticated:
 			continue

@@ -30,8 +30,10 @@ type Tx interface {
 // Services take the aggregates they use, not this.
 type Queries interface {
 	Projects
+	ProjectEnds
 	Brandings
 	APIKeys
+	OperatorKeys
 	AuthConfigs
 	Accounts
 	AccountEvents
@@ -92,6 +94,8 @@ type APIKeys interface {
 	ListAPIKeys(ctx context.Context, projectID string) ([]domain.APIKey, error)
 	// RevokeAPIKey marks a key revoked; a key already revoked keeps its time.
 	RevokeAPIKey(ctx context.Context, projectID, id string, at time.Time) error
+	// RevokeAPIKeys marks all keys of the project revoked that are not.
+	RevokeAPIKeys(ctx context.Context, projectID string, at time.Time) error
 	// RevokedAPIKeys gives those of ids that are revoked or gone.
 	RevokedAPIKeys(ctx context.Context, ids []string) ([]string, error)
 }

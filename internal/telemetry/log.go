@@ -128,10 +128,10 @@ func soundsSecret(name string) bool {
 	return false
 }
 
-// secretShapes are our keys (ak_…), connect link tokens (lt_…), secrets of webhook
+// secretShapes are our keys (ak_…, oak_…), connect link tokens (lt_…), secrets of webhook
 // subscriptions (whsec_…) and what follows a scheme in an Authorization header.
 var (
-	secretShapes = regexp.MustCompile(`\b(ak_|lt_|whsec_)[0-9A-Za-z_-]{6,}|\b((?i:bearer|basic) +)[0-9A-Za-z._~+/=-]{6,}`)
+	secretShapes = regexp.MustCompile(`\b(o?ak_|lt_|whsec_)[0-9A-Za-z_-]{6,}|\b((?i:bearer|basic) +)[0-9A-Za-z._~+/=-]{6,}`)
 	secretHints  = [][]byte{[]byte("ak_"), []byte("lt_"), []byte("whsec_"), []byte("earer "), []byte("asic "), []byte("EARER "), []byte("ASIC ")}
 )
 

@@ -42,6 +42,15 @@ func (s *queries) RevokeAPIKey(ctx context.Context, projectID, id string, at tim
 		micros(at), projectID, id)
 }
 
+// RevokeAPIKeys implements store.APIKeys.
+func (s *queries) RevokeAPIKeys(ctx context.Context, projectID string, at time.Time) error {
+	if micros(at) <= 0 {
+		return domain.Invalid("at", "the time of a revocation is missing")
+	}
+	_, err := s.exec(ctx, noun{name: "API key"}, `UPDATE api_keys SET revoked_at = ? WHERE project_id = ? AND revoked_at = 0`, micros(at), projectID)
+	return err
+}
+
 // RevokedAPIKeys implements store.APIKeys.
 func (s *queries) RevokedAPIKeys(ctx context.Context, ids []string) ([]string, error) {
 	var revoked []string

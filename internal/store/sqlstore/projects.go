@@ -19,14 +19,14 @@ func (s *queries) CreateProject(ctx context.Context, p domain.Project) error {
 
 // Project implements store.Projects.
 func (s *queries) Project(ctx context.Context, id string) (domain.Project, error) {
-	p, err := one(ctx, s, noun{name: "project"}, scanProject, `SELECT id, name, created_at FROM projects WHERE id = ?`, id)
+	p, err := one(ctx, s, noun{name: "project"}, scanProject, `SELECT id, name, created_at FROM projects WHERE id = ? AND deleted_at = 0`, id)
 	return p, err
 }
 
 // ListProjects implements store.Projects.
 func (s *queries) ListProjects(ctx context.Context) ([]domain.Project, error) {
 	return list(ctx, s, noun{name: "project"}, scanProject,
-		`SELECT id, name, created_at FROM projects ORDER BY created_at, id LIMIT ?`, listMax)
+		`SELECT id, name, created_at FROM projects WHERE deleted_at = 0 ORDER BY created_at, id LIMIT ?`, listMax)
 }
 
 func scanProject(r row) (p domain.Project, err error) {
