@@ -69,6 +69,7 @@ var rooms = []struct{ pkg, may string }{
 	{"internal/chat", l0 + " " + l1 + " toolkit agent internal/identity internal/catalog internal/connect internal/policy internal/execute internal/session internal/event internal/trigger"},
 
 	// L3: doors. They do not know each other.
+	{"internal/api/contracttest", ""},
 	{"internal/api", l0 + " " + l1 + " " + l2 + " toolkit own"},
 	{"internal/mcpserver", l0 + " " + l1 + " " + l2 + " toolkit own"},
 	{"internal/ui", l0 + " " + l1 + " " + l2 + " toolkit own"},
@@ -95,7 +96,7 @@ var rooms = []struct{ pkg, may string }{
 
 // testsMay is what tests may import beyond their package's own row. The sandbox's
 // tests stay strict (see testMayImport), and nobody reaches up to the CLI.
-const testsMay = "sandbox/** toolkit toolkits/** agent agent/** client internal/store/** internal/jobs/** internal/connect/connecttest internal/vault/vaulttest " +
+const testsMay = "sandbox/** toolkit toolkits/** agent agent/** client internal/store/** internal/jobs/** internal/api/contracttest internal/connect/connecttest internal/vault/vaulttest " +
 	"internal/app internal/config " + l0 + " " + l1 + " " + l2 + " " + l3
 
 // owners says which packages may import a dependency, by the longest path that
@@ -142,7 +143,7 @@ var owners = []struct{ dep, may string }{
 
 // testPackages serve only tests and measurements although their files do not
 // end in _test.go.
-const testPackages = "internal/store/storetest internal/store/pgtest internal/jobs/jobstest internal/connect/connecttest internal/vault/vaulttest " +
+const testPackages = "internal/store/storetest internal/store/pgtest internal/jobs/jobstest internal/api/contracttest internal/connect/connecttest internal/vault/vaulttest " +
 	"test/** bench bench/**"
 
 // ownClients may make an http.Client: httpx is the way out for upstream
