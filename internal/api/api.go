@@ -115,13 +115,13 @@ func New(opts Options) (http.Handler, error) {
 	s.triggerLogRoutes()
 	s.triggerBoundsRoutes()
 	s.usageRoutes()
+	s.orgUsageRoutes()
 	s.ownRoutes()
 	s.headlessRoutes()
 	s.mcpServerRoutes()
 	s.projectConfigRoutes()
 	s.projectRoutes()
 	s.approvalRoutes()
-	notOffered(mux)
 	document(s.huma.OpenAPI())
 	spec, err := specHandler(s.huma.OpenAPI())
 	if err != nil {
@@ -170,6 +170,8 @@ type operation struct {
 	id, method, path, tag, summary string
 	status                         int     // 200 when 0
 	query                          []param // parsed by hand: see query.go
+	// security is who may call it: the keys of a project when it is nil.
+	security []map[string][]string
 }
 
 // handle registers an operation. f may return any error: it reaches the client
@@ -181,9 +183,9 @@ func handle[In, Out any](s *server, op operation, f func(ctx context.Context, in
 	}
 	huma.Register(s.huma, huma.Operation{
 		OperationID: op.id, Method: op.method, Path: prefix + op.path, Tags: []string{op.tag}, Summary: op.summary,
-		DefaultStatus: status,
-		Parameters:    parameters(op.query),
-		Responses:     errorResponses(s.huma.OpenAPI().Components.Schemas),
+		DefaultStatus: status, Security: op.security,
+		Parameters: parameters(op.query),
+		Responses:  errorResponses(s.huma.OpenAPI().Components.Schemas),
 		// The body is in memory already, see readBody.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
 	}, func(ctx context.Context, in *In) (*body[Out], error) {

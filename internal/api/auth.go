@@ -49,7 +49,14 @@ func principal(r *http.Request, ids *identity.Service) (domain.Principal, error)
 			WithFix("Send exactly one of x-api-key and Authorization: Bearer.")
 	}
 	switch name {
-	case "X-User-Api-Key", "X-Org-Api-Key":
+	case "X-Org-Api-Key":
+		p, err := ids.AuthenticateOperator(r.Context(), value)
+		if err == nil && !operatorPath(r.URL.Path) {
+			err = domain.Errorf(domain.CodeForbidden, "an operator's key may do nothing within a project").
+				WithFix("Send a key of the project as x-api-key. An operator's key makes one: POST /api/v3.1/org/owner/project/{id}/regenerate_api_key.")
+		}
+		return p, err
+	case "X-User-Api-Key":
 		return domain.Principal{}, domain.Errorf(domain.CodeUnauthenticated, "%s is not offered here", strings.ToLower(name)).
 			WithFix("Send a project's API key as x-api-key.")
 	case "Authorization":

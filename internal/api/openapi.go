@@ -47,8 +47,10 @@ func document(o *huma.OpenAPI) {
 	o.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"ApiKey": {Type: "apiKey", In: "header", Name: "x-api-key", Description: "A project's API key"},
 		"Bearer": {Type: "http", Scheme: "bearer", Description: "A project's API key"},
+
+		"OperatorKey": {Type: "apiKey", In: "header", Name: "x-org-api-key", Description: "A key of whoever operates the server"},
 	}
-	o.Security = []map[string][]string{{"ApiKey": {}}, {"Bearer": {}}}
+	o.Security = byProject()
 	schemas := o.Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own, which no operation answers with
 	delete(schemas, "ErrorDetail")
@@ -57,6 +59,13 @@ func document(o *huma.OpenAPI) {
 		objectsMayBeNull(s, o.Components.Schemas.TypeFromRef("#/components/schemas/"+name))
 	}
 }
+
+// byProject, byOperatorKey and byEither say who may call an operation.
+func byProject() []map[string][]string { return []map[string][]string{{"ApiKey": {}}, {"Bearer": {}}} }
+
+func byOperatorKey() []map[string][]string { return []map[string][]string{{"OperatorKey": {}}} }
+
+func byEither() []map[string][]string { return append(byOperatorKey(), byProject()...) }
 
 // objectsMayBeNull documents the objects that are always there and may be null: the
 // fields that point to a struct and are not left out when they are nil.

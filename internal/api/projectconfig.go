@@ -43,31 +43,45 @@ func (s *server) getProjectConfig(ctx context.Context, _ *struct{}) (projectConf
 // logsShown is the only way to keep logs that is offered.
 const logsShown = "show_all"
 
-type projectConfigIn struct {
-	Body struct {
-		TwoFactor     *bool   `json:"is_2FA_enabled,omitempty"`
-		LogoURL       *string `json:"logo_url,omitempty"`
-		DisplayName   *string `json:"display_name,omitempty"`
-		MaskSecrets   *bool   `json:"mask_secret_keys_in_connected_account,omitempty"`
-		LogVisibility *string `json:"log_visibility_setting,omitempty"`
-		RequireMCPKey *bool   `json:"require_mcp_api_key,omitempty"`
-	}
+type projectConfigIn struct{ Body projectSwitches }
+
+type projectSwitches struct {
+	TwoFactor     *bool   `json:"is_2FA_enabled,omitempty"`
+	LogoURL       *string `json:"logo_url,omitempty"`
+	DisplayName   *string `json:"display_name,omitempty"`
+	MaskSecrets   *bool   `json:"mask_secret_keys_in_connected_account,omitempty"`
+	LogVisibility *string `json:"log_visibility_setting,omitempty"`
+	RequireMCPKey *bool   `json:"require_mcp_api_key,omitempty"`
 }
 
 func (s *server) updateProjectConfig(ctx context.Context, in *projectConfigIn) (projectConfigOut, error) {
-	b, project := &in.Body, callerOf(ctx).principal.ProjectID
+	if err := in.Body.check(); err != nil {
+		return projectConfigOut{}, err
+	}
+	if err := s.setSwitches(ctx, callerOf(ctx).principal.ProjectID, &in.Body); err != nil {
+		return projectConfigOut{}, err
+	}
+	return s.getProjectConfig(ctx, nil)
+}
+
+// check refuses what a self-hosted server does not have.
+func (b *projectSwitches) check() error {
 	switch {
 	case b.TwoFactor != nil && *b.TwoFactor:
-		return projectConfigOut{}, notOfferedOption("is_2FA_enabled", "Nobody signs in to this server: whoever has an API key is the project.")
+		return notOfferedOption("is_2FA_enabled", "Nobody signs in to this server: whoever has an API key is the project.")
 	case b.MaskSecrets != nil && !*b.MaskSecrets:
-		return projectConfigOut{}, notOfferedOption("mask_secret_keys_in_connected_account", "Secrets of accounts are shown to nobody.")
+		return notOfferedOption("mask_secret_keys_in_connected_account", "Secrets of accounts are shown to nobody.")
 	case b.LogVisibility != nil && *b.LogVisibility != logsShown:
-		return projectConfigOut{}, notOfferedOption("log_visibility_setting", "How long records are kept is a setting of the server: keep_executions.")
+		return notOfferedOption("log_visibility_setting", "How long records are kept is a setting of the server: keep_executions.")
 	}
+	return nil
+}
+
+func (s *server) setSwitches(ctx context.Context, project string, b *projectSwitches) error {
 	if b.LogoURL != nil || b.DisplayName != nil {
 		brand, err := s.Connect.Branding(ctx, project)
 		if err != nil {
-			return projectConfigOut{}, err
+			return err
 		}
 		if b.LogoURL != nil {
 			brand.Logo = *b.LogoURL
@@ -76,13 +90,11 @@ func (s *server) updateProjectConfig(ctx context.Context, in *projectConfigIn) (
 			brand.Name = *b.DisplayName
 		}
 		if _, err := s.Connect.SetBranding(ctx, project, brand); err != nil {
-			return projectConfigOut{}, err
+			return err
 		}
 	}
-	if b.RequireMCPKey != nil {
-		if err := s.Sessions.SetSettings(ctx, project, domain.ProjectSettings{OpenMCP: !*b.RequireMCPKey}); err != nil {
-			return projectConfigOut{}, err
-		}
+	if b.RequireMCPKey == nil {
+		return nil
 	}
-	return s.getProjectConfig(ctx, nil)
+	return s.Sessions.SetSettings(ctx, project, domain.ProjectSettings{OpenMCP: !*b.RequireMCPKey})
 }

@@ -23,16 +23,10 @@ const (
 )
 
 func (s *server) projectRoutes() {
-	const one = "/org/owner/project/{nano_id}"
-	for _, o := range []struct{ id, path string }{{"listProjects", "/org/project/list"}, {"listOwnedProjects", "/org/owner/project/list"}} {
-		handle(s, operation{
-			id: o.id, method: http.MethodGet, path: o.path, tag: orgTag, summary: "List the projects of the API key: its own", query: paged(),
-		}, s.listProjects)
-	}
-	handle(s, operation{id: "getProject", method: http.MethodGet, path: one, tag: orgTag, summary: "Get the API key's project, with its keys"}, s.getProject)
-	handle(s, operation{id: "createProject", method: http.MethodPost, path: "/org/owner/project/new", tag: orgTag, summary: "Refused: the operator makes projects"}, refuseOperation[struct{}, projectMade](byOperator("make a project", "sluice projects create")))
-	handle(s, operation{id: "deleteProject", method: http.MethodDelete, path: one, tag: orgTag, summary: "Refused: the operator removes projects"}, s.ownProjectOnly(byOperator("delete a project", "sluice keys revoke, for each of its keys")))
-	handle(s, operation{id: "regenerateProjectKey", method: http.MethodPost, path: one + "/regenerate_api_key", tag: orgTag, summary: "Refused: the operator makes keys"}, s.ownProjectOnly(byOperator("replace its keys", "sluice keys create")))
+	handle(s, operation{
+		id: "listProjects", method: http.MethodGet, path: "/org/project/list", tag: orgTag, summary: "List the projects of the API key: its own", query: paged(),
+	}, s.listProjects)
+	s.operatorRoutes()
 	handle(s, operation{id: "getSessionInfo", method: http.MethodGet, path: "/auth/session/info", tag: projectTag, summary: "Say whose API key it is"}, s.sessionInfo)
 	handle(s, operation{id: "listOrganisations", method: http.MethodGet, path: "/org/list", tag: orgTag, summary: "List organisations: this server is one", query: paged()}, s.listOrganisations)
 	handle(s, operation{id: "revokeAPIKeys", method: http.MethodPost, path: revocationPath, tag: projectTag, summary: "Revoke API keys that have become known; needs none itself"}, s.revokeAPIKeys)
@@ -66,11 +60,6 @@ func isPublic(method, path string) bool {
 	return false
 }
 
-func byOperator(what, how string) error {
-	return domain.Errorf(domain.CodeForbidden, "an API key of a project may not %s", what).
-		WithFix("Whoever operates this server does it there: %s.", how)
-}
-
 func noMeaning(what, fix string) error {
 	return domain.Errorf(domain.CodeForbidden, "this server is self-hosted: %s", what).WithFix("%s", fix)
 }
@@ -85,35 +74,6 @@ func refuseOperation[In, Out any](err error) func(context.Context, *In) (Out, er
 		var none Out
 		return none, err
 	}
-}
-
-type projectPath struct {
-	ID string `path:"nano_id"`
-}
-
-// ownProjectOnly refuses with err what concerns the caller's project; others do not
-// exist.
-func (s *server) ownProjectOnly(err error) func(context.Context, *projectPath) (object, error) {
-	return func(ctx context.Context, in *projectPath) (object, error) {
-		if _, missing := s.ownProject(ctx, in.ID); missing != nil {
-			return nil, missing
-		}
-		return nil, err
-	}
-}
-
-func (s *server) ownProject(ctx context.Context, id string) (domain.Project, error) {
-	if id != callerOf(ctx).principal.ProjectID {
-		return domain.Project{}, domain.Errorf(domain.CodeNotFound, "there is no such project for this API key").
-			WithFix("GET /api/v3.1/org/project/list shows the API key's project.")
-	}
-	return s.Identity.Project(ctx, id)
-}
-
-type projectMade struct {
-	ID     string  `json:"id"`
-	Name   string  `json:"name"`
-	APIKey *string `json:"api_key"`
 }
 
 type projectOut struct {
@@ -133,11 +93,16 @@ type projectOut struct {
 	Deleted          bool    `json:"deleted"`
 }
 
-func (s *server) projectWire(ctx context.Context, p domain.Project) (projectOut, error) {
-	out := projectOut{
+// bareProject is a project without what is within it.
+func bareProject(p domain.Project) projectOut {
+	return projectOut{
 		ID: p.ID, OrgID: orgID, Name: p.Name, CreatedAt: wireTime(p.CreatedAt), UpdatedAt: wireTime(p.CreatedAt),
 		TriggersEnabled: true, IsNewWebhook: true, WebhookVersion: "V3",
 	}
+}
+
+func (s *server) projectWire(ctx context.Context, p domain.Project) (projectOut, error) {
+	out := bareProject(p)
 	hooks, err := s.Events.Webhooks(ctx, p.ID)
 	if err == nil && len(hooks) > 0 {
 		out.WebhookURL, out.WebhookVersion = &hooks[0].URL, hooks[0].Version
@@ -168,8 +133,12 @@ func (s *server) listProjects(ctx context.Context, in *listQuery) (projectPage, 
 	if err != nil {
 		return none, err
 	}
-	l := cut(w, []projectOut{wire}, func(p projectOut) projectOut { return p })
-	return projectPage{Data: l.Items, NextCursor: l.NextCursor, TotalPages: l.TotalPages, CurrentPage: l.CurrentPage, TotalItems: l.TotalItems}, nil
+	return projectPageOf(w, []projectOut{wire}), nil
+}
+
+func projectPageOf(w window, all []projectOut) projectPage {
+	l := cut(w, all, func(p projectOut) projectOut { return p })
+	return projectPage{Data: l.Items, NextCursor: l.NextCursor, TotalPages: l.TotalPages, CurrentPage: l.CurrentPage, TotalItems: l.TotalItems}
 }
 
 type projectKeyOut struct {
@@ -182,25 +151,6 @@ type projectKeyOut struct {
 type projectDetail struct {
 	projectOut
 	APIKeys []projectKeyOut `json:"api_keys" doc:"Those that are good"`
-}
-
-func (s *server) getProject(ctx context.Context, in *projectPath) (projectDetail, error) {
-	var none projectDetail
-	p, err := s.ownProject(ctx, in.ID)
-	if err != nil {
-		return none, err
-	}
-	out := projectDetail{APIKeys: []projectKeyOut{}}
-	if out.projectOut, err = s.projectWire(ctx, p); err != nil {
-		return none, err
-	}
-	keys, err := s.Identity.Keys(ctx, p.ID)
-	for _, k := range keys {
-		if k.RevokedAt.IsZero() {
-			out.APIKeys = append(out.APIKeys, projectKeyOut{ID: k.ID, Name: k.Name, Key: hiddenKey(k), CreatedAt: wireTime(k.CreatedAt)})
-		}
-	}
-	return out, err
 }
 
 func hiddenKey(k domain.APIKey) string { return "…" + k.Hint }

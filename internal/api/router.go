@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -41,23 +40,3 @@ type headerProbe struct {
 func (p *headerProbe) Header() http.Header         { return p.header }
 func (p *headerProbe) WriteHeader(status int)      { p.status = status }
 func (p *headerProbe) Write(b []byte) (int, error) { return len(b), nil }
-
-// unoffered are the contract's operations that this server does not offer yet,
-// by method. They answer 501, so that a caller can tell them from a wrong path.
-var unoffered = map[string]string{
-	http.MethodPost: `
-/org/usage/{entity}`,
-}
-
-func notOffered(mux *http.ServeMux) {
-	for method, paths := range unoffered {
-		for _, p := range strings.Fields(paths) {
-			mux.HandleFunc(method+" "+prefix+p, refuseUnoffered)
-		}
-	}
-}
-
-func refuseUnoffered(w http.ResponseWriter, r *http.Request) {
-	writeError(w, fail(domain.Errorf(domain.CodeUnsupported, "%s %s is not offered yet", r.Method, r.URL.Path).
-		WithFix("The operations that are offered are listed in /openapi.json."), r.Method, callerOf(r.Context()).requestID))
-}

@@ -57,6 +57,14 @@ func entities() []entity {
 	}
 }
 
+func entityOf(name string) (entity, error) {
+	i := slices.Index(entityNames(), name)
+	if i < 0 {
+		return entity{}, domain.Invalid("entity_type", "entity_type: expected one of %s", strings.Join(entityNames(), ", "))
+	}
+	return entities()[i], nil
+}
+
 func entityNames() (names []string) {
 	for _, e := range entities() {
 		names = append(names, e.name)
@@ -108,6 +116,11 @@ func (s *server) usageQuery(from, to float64, f usageFiltersIn) (store.UsageQuer
 }
 
 func (s *server) usageSummary(ctx context.Context, in *usageSummaryIn) (usageSummaryOut, error) {
+	return s.summarise(ctx, in, []string{callerOf(ctx).principal.ProjectID})
+}
+
+// summarise counts what the projects have together.
+func (s *server) summarise(ctx context.Context, in *usageSummaryIn, projects []string) (usageSummaryOut, error) {
 	b, out := &in.Body, usageSummaryOut{Entities: map[string]usageTotalOut{}}
 	for _, t := range b.Types {
 		if !slices.Contains(entityNames(), t) {
@@ -122,11 +135,15 @@ func (s *server) usageSummary(ctx context.Context, in *usageSummaryIn) (usageSum
 		if len(b.Types) > 0 && !slices.Contains(b.Types, e.name) {
 			continue
 		}
-		counted, err := e.count(s, ctx, callerOf(ctx).principal.ProjectID, u)
-		if err != nil {
-			return out, err
+		total := 0
+		for _, project := range projects {
+			counted, err := e.count(s, ctx, project, u)
+			if err != nil {
+				return out, err
+			}
+			total += counted.Total
 		}
-		out.Entities[e.name] = usageTotalOut{Unit: e.unit, Total: strconv.Itoa(counted.Total), Events: counted.Total}
+		out.Entities[e.name] = usageTotalOut{Unit: e.unit, Total: strconv.Itoa(total), Events: total}
 	}
 	return out, nil
 }
@@ -160,11 +177,10 @@ type usageGroupOut struct {
 
 func (s *server) getUsage(ctx context.Context, in *usageIn) (usageOut, error) {
 	b := &in.Body
-	i := slices.Index(entityNames(), in.Type)
-	if i < 0 {
-		return usageOut{}, domain.Invalid("entity_type", "entity_type: expected one of %s", strings.Join(entityNames(), ", "))
+	e, err := entityOf(in.Type)
+	if err != nil {
+		return usageOut{}, err
 	}
-	e := entities()[i]
 	if b.By == "" {
 		b.By = e.groups[0]
 	}
@@ -182,9 +198,13 @@ func (s *server) getUsage(ctx context.Context, in *usageIn) (usageOut, error) {
 	if err != nil {
 		return usageOut{}, err
 	}
+	return usageWire(e, counted), nil
+}
+
+func usageWire(e entity, counted store.Usage) usageOut {
 	out := usageOut{Type: e.name, Unit: e.unit, Total: strconv.Itoa(counted.Total), Events: counted.Total, Groups: []usageGroupOut{}}
 	for _, g := range counted.Groups {
 		out.Groups = append(out.Groups, usageGroupOut{Key: g.Key, Total: strconv.Itoa(g.Count), Events: g.Count})
 	}
-	return out, nil
+	return out
 }

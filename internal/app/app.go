@@ -95,6 +95,7 @@ type App struct {
 	db     *sqlstore.DB
 	vault  *vault.Vault
 	ident  *identity.Service
+	kept   *files.Service
 	proj   domain.Project
 	sand   *sandbox
 	mcp    *mcpserver.Server
@@ -183,6 +184,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.kept = kept
 	phraser, err := a.openPhraser()
 	if err != nil {
 		return err
@@ -302,17 +304,20 @@ func (a *App) openFiles(ctx context.Context) (*files.Service, error) {
 }
 
 func (a *App) setupIdentity(ctx context.Context) error {
-	a.ident = identity.New(identity.Options{Store: a.db})
+	a.ident = identity.New(identity.Options{Store: a.db, PruneFiles: func(ctx context.Context) error { return a.kept.PruneAll(ctx) }})
 	proj, err := a.ident.Setup(ctx)
 	if err != nil {
 		return err
 	}
 	a.proj = proj
-	key := a.opts.Config.APIKey
-	if key == "" {
-		return nil
+	if key := a.opts.Config.APIKey; key != "" {
+		if _, err := a.ident.AdoptKey(ctx, proj.ID, "SLUICE_API_KEY", key.Reveal()); err != nil {
+			return err
+		}
 	}
-	_, err = a.ident.AdoptKey(ctx, proj.ID, "SLUICE_API_KEY", key.Reveal())
+	if key := a.opts.Config.OperatorKey; key != "" {
+		_, err = a.ident.AdoptOperatorKey(ctx, "SLUICE_OPERATOR_KEY", key.Reveal())
+	}
 	return err
 }
 

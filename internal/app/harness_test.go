@@ -37,6 +37,8 @@ type router struct {
 
 	mu      sync.Mutex
 	answers bytes.Buffer // everything that was answered to send
+
+	observe func(method, path string, a answer) // told of what was answered to send; may be nil
 }
 
 // testConfig is what a home of a test says: the sandbox, a key, a free port,
@@ -176,11 +178,15 @@ func (r *router) try(ctx context.Context, method, path, body string, header ...s
 	if err != nil {
 		return answer{}, err
 	}
+	a := answer{status: res.StatusCode, header: res.Header, body: string(data)}
+	if r.observe != nil {
+		r.observe(method, path, a)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fmt.Fprintln(&r.answers, res.Header)
 	r.answers.Write(data)
-	return answer{status: res.StatusCode, header: res.Header, body: string(data)}, nil
+	return a, nil
 }
 
 const sessions = "/api/v3.1/tool_router/session"
@@ -315,13 +321,16 @@ func onBoth(t *testing.T, test func(t *testing.T, in func(*app.Options))) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, func(*app.Options) {})
+		test(t, onSQLite)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		test(t, onPostgres(t))
 	})
 }
+
+// onSQLite leaves the database where it is, in the home.
+func onSQLite(*app.Options) {}
 
 // onPostgres puts a router on a new PostgreSQL database.
 func onPostgres(t *testing.T) func(*app.Options) {

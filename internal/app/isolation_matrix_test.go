@@ -210,6 +210,15 @@ func (m *matrix) tryStrangers(x *row, op served, prefix, name string) {
 		}
 		m.hidden(name+" with "+who, path+body, a, nil, m.all)
 	}
+	if x.operators || x.open != "" {
+		return // what those answer is TestOperatorKey's
+	}
+	a := m.operate(m.operatorKey, op.method, path, body)
+	m.strange++
+	if a.status != http.StatusForbidden {
+		m.t.Errorf("CROSSING: %s with an operator's key: %v", name, a)
+	}
+	m.hidden(name+" with an operator's key", path+body, a, nil, m.all)
 }
 
 func (m *matrix) tryRight(x *row, op served, prefix, name string, owner *identityOf, userLevel bool) {

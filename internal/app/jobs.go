@@ -18,6 +18,7 @@ const (
 	pruneRecords  = time.Hour
 	pruneEvents   = time.Hour
 	connectGrace  = 24 * time.Hour // a late visitor is told that the link has expired
+	dropProjects  = time.Minute    // what was cut off when a project was deleted
 	keepEvents    = 90 * 24 * time.Hour
 )
 
@@ -58,6 +59,7 @@ func (a *App) duties(r rooms) []duty {
 		{jobs.Kind[nothing]{Name: "prune_events", Timeout: long}, pruneEvents, func(ctx context.Context) error {
 			return a.pruneEvents(ctx, r.events)
 		}},
+		{jobs.Kind[nothing]{Name: "drop_projects", Timeout: long}, dropProjects, a.ident.DropEnded},
 		{jobs.Kind[nothing]{Name: "probe_webhooks"}, event.ProbeEvery, r.events.Probe},
 		{jobs.Kind[nothing]{Name: "recover_deliveries"}, event.RecoverEvery, r.events.RecoverLost},
 		{jobs.Kind[nothing]{Name: "place_events", Timeout: long}, event.PlaceEvery, func(ctx context.Context) error { return r.events.Place(ctx) }},

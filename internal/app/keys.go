@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
 )
@@ -25,7 +28,13 @@ func OpenKeys(ctx context.Context, cfg Config) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{db: db, ident: identity.New(identity.Options{Store: db})}
+	kept, err := files.New(files.Options{
+		Dir: filepath.Join(cfg.Home, filesDir), Store: db, Sealer: noAddresses{}, InStore: cfg.Database != "",
+	})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	k := &Keys{db: db, ident: identity.New(identity.Options{Store: db, PruneFiles: kept.PruneAll})}
 	if k.proj, err = k.ident.Setup(ctx); err != nil {
 		k.Close()
 		return nil, err
@@ -41,6 +50,27 @@ func (k *Keys) Projects(ctx context.Context) ([]domain.Project, error) {
 // CreateProject makes a project. It has no key yet.
 func (k *Keys) CreateProject(ctx context.Context, name string) (domain.Project, error) {
 	return k.ident.CreateProject(ctx, name)
+}
+
+// DeleteProject deletes a project by its id, with everything in it.
+func (k *Keys) DeleteProject(ctx context.Context, id string) error {
+	if err := k.ident.EndProject(ctx, id); err != nil {
+		return err
+	}
+	return k.ident.DropEnded(ctx)
+}
+
+// Project gives the project whose keys are meant.
+func (k *Keys) Project() domain.Project { return k.proj }
+
+// CreateOperator makes a key of whoever operates the server; it is never seen again.
+func (k *Keys) CreateOperator(ctx context.Context, name string) (string, domain.APIKey, error) {
+	return k.ident.CreateOperatorKey(ctx, name)
+}
+
+// ListOperator gives the operator's keys, newest first.
+func (k *Keys) ListOperator(ctx context.Context) ([]domain.APIKey, error) {
+	return k.ident.OperatorKeys(ctx)
 }
 
 // Of chooses the project, by id or name, whose keys are meant from then on. It was
@@ -69,9 +99,27 @@ func (k *Keys) List(ctx context.Context) ([]domain.APIKey, error) {
 	return k.ident.Keys(ctx, k.proj.ID)
 }
 
-// Revoke revokes a key by id.
+// Revoke revokes a key by id, the operator's too.
 func (k *Keys) Revoke(ctx context.Context, id string) error {
+	if domain.HasPrefix(id, domain.PrefixOperator) {
+		return k.ident.RevokeOperatorKey(ctx, id)
+	}
 	return k.ident.Revoke(ctx, k.proj.ID, id)
+}
+
+// noAddresses is for a file store that only removes: no address of a file is made.
+type noAddresses struct{}
+
+func (noAddresses) SealState(context.Context, string, []byte) (string, error) {
+	return "", errNoAddresses()
+}
+
+func (noAddresses) OpenState(context.Context, string, string) ([]byte, error) {
+	return nil, errNoAddresses()
+}
+
+func errNoAddresses() error {
+	return domain.Errorf(domain.CodeUnsupported, "files are served by a running router alone")
 }
 
 // Close closes the home.

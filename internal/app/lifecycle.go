@@ -105,7 +105,7 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 		return nil
 	}
 	return a.db.InTx(ctx, func(tx store.Tx) error {
-		ident := identity.New(identity.Options{Store: tx})
+		ident := identity.New(identity.Options{Store: joined{tx}})
 		keys, err := ident.Keys(ctx, a.proj.ID)
 		if err != nil || len(keys) > 0 {
 			return err
@@ -114,6 +114,12 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 		return err
 	})
 }
+
+// joined is a transaction in which what wants one of its own takes part.
+type joined struct{ store.Tx }
+
+// InTx implements identity.Store.
+func (j joined) InTx(_ context.Context, f func(tx store.Tx) error) error { return f(j.Tx) }
 
 // drain stops taking requests, ends open streams and lets calls finish; what
 // still runs after Times.Drain is cut.

@@ -29,6 +29,8 @@ type row struct {
 	once string
 	// open says why the row needs no credential at all.
 	open string
+	// operators says that a key of the operator may call it; all others refuse it.
+	operators bool
 	// public says why there is nothing of anybody's in the answer.
 	public string
 }
@@ -105,11 +107,13 @@ var rows = []row{
 	// The project, its keys, and the organisation that there is not.
 	{op: "getSessionInfo", query: "for={my.tag}", shows: "{project}"},
 	{op: "listProjects", query: "for={my.tag}", shows: "{project}"},
-	{op: "listOwnedProjects", query: "for={my.tag}", shows: "{project}"},
-	{op: "getProject", at: "{project}", shows: "{project}"},
-	{op: "createProject", body: `{"name":"{my.new.name}"}`, once: operators},
-	{op: "deleteProject", at: "{project}", once: operators},
-	{op: "regenerateProjectKey", at: "{project}", once: operators},
+	{op: "listOwnedProjects", operators: true, query: "for={my.tag}", shows: "{project}"},
+	{op: "getProject", operators: true, at: "{project}", shows: "{project}"},
+	{op: "createProject", operators: true, body: `{"name":"{my.new.name}"}`, once: operators},
+	{op: "deleteProject", operators: true, at: "{project}", once: operators},
+	{op: "regenerateProjectKey", operators: true, at: "{project}", once: operators},
+	{op: "getOrgUsageSummary", operators: true, body: `{"filters":{"project_id":["{project}"]}}`, once: operators},
+	{op: "getOrgUsage", operators: true, at: "tool_calls", body: `{"filters":{"project_id":["{project}"]}}`, once: operators},
 	{op: "listOrganisations", query: "for={my.tag}", shows: "org_self_hosted"},
 	{op: "revokeAPIKeys", body: `{"api_keys":["{my.new.name}"]}`, shows: `"received":true`, open: "who knows a key may end it"},
 	{op: "getNanoID", query: "uuid={config_uuid}&type=AUTH_CONFIG", shows: "{config}"},

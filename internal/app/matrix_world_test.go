@@ -44,6 +44,7 @@ type world struct {
 	// revoked is a key of the first project that is no longer good, second one
 	// that is, besides the key of its identities.
 	revoked, second string
+	operatorKey     string
 	ident           *identity.Service
 
 	mu    sync.Mutex
@@ -79,6 +80,7 @@ func newWorld(t *testing.T, in func(*app.Options)) *world {
 	must(t, err)
 	must(t, w.ident.Revoke(t.Context(), r.ProjectID(), k.ID))
 	w.revoked = key
+	w.operatorKey = r.operator()
 	w.second, _, err = w.ident.CreateKey(t.Context(), r.ProjectID(), "second")
 	must(t, err)
 	return w
@@ -425,6 +427,7 @@ func (w *world) strangers() map[string][]string {
 		"a link for a key":   {"X-Api-Key", "", "Authorization", "Bearer " + w.all[0].things["link"]},
 		"a key as a cookie":  {"X-Api-Key", "", "Cookie", "x-api-key=" + w.all[0].things["key"]},
 		"a key as basic":     {"X-Api-Key", "", "Authorization", "Basic " + w.all[0].things["key"]},
+		"an operator's key":  {"X-Api-Key", w.operatorKey},
 		"a key of a user":    {"X-Api-Key", "", "X-User-Api-Key", w.all[0].things["key"]},
 		"a key in the query": {"X-Api-Key", ""}, // ?x-api-key= is added
 	}

@@ -19,7 +19,7 @@ var helpOf = []string{
 	"accounts revoke", "accounts show", "approvals", "approvals allow", "approvals deny", "approvals list", "auth-configs", "auth-configs create", "auth-configs delete", "auth-configs disable",
 	"auth-configs enable", "auth-configs list", "auth-configs show", "auth-configs update", "call", "chat", "completion", "connect", "doctor",
 	"import", "import composio", "keys", "keys create", "keys list", "keys revoke",
-	"mcp", "projects", "projects create", "projects list", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
+	"mcp", "projects", "projects create", "projects delete", "projects list", "sandbox", "serve", "tools", "tools list", "tools search", "tools show",
 	"triggers", "triggers create", "triggers delete", "triggers disable", "triggers enable", "triggers list", "triggers replay", "triggers show",
 	"triggers test", "triggers bounds", "triggers listen", "triggers logs", "triggers types", "vault", "vault inventory", "vault revoke",
 	"logs", "logs export", "logs show",

@@ -18,8 +18,10 @@ func newKeys(s *shared) *cobra.Command {
 		Short: "Make, list and revoke API keys",
 		Long: "Make, list and revoke the API keys of a home. It works beside a running router\n" +
 			"on the same home, and without one. A key is of one project: the home's first one,\n" +
-			"or that of --project.",
-		Example: "  sluice keys create --name ci\n  sluice keys list\n  sluice keys revoke key_…\n  sluice keys create --project acme",
+			"or that of --project. A key made with --operator is of none: it makes, lists and\n" +
+			"deletes projects and makes their keys over REST (as x-org-api-key), and may do\n" +
+			"nothing within one.",
+		Example: "  sluice keys create --name ci\n  sluice keys list\n  sluice keys revoke key_…\n  sluice keys create --project acme\n  sluice keys create --operator --name provisioning",
 	})
 	cmd.PersistentFlags().StringVar(&s.project, "project", "", "the project whose keys are meant, by id or name (default: the home's first)")
 	cmd.PersistentFlags().BoolVar(&s.json, "json", false, "write JSON")
@@ -66,13 +68,18 @@ func viewKey(k domain.APIKey) keyView {
 
 func newKeysCreate(s *shared) *cobra.Command {
 	var name string
+	var operator bool
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Make a key; it is shown once",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
-				key, k, err := keys.Create(cmd.Context(), name)
+				create, header := keys.Create, "x-api-key"
+				if operator {
+					create, header = keys.CreateOperator, "x-org-api-key"
+				}
+				key, k, err := create(cmd.Context(), name)
 				if err != nil {
 					return err
 				}
@@ -82,24 +89,30 @@ func newKeysCreate(s *shared) *cobra.Command {
 					return s.writeJSON(v)
 				}
 				fmt.Fprintln(s.Out, key)
-				fmt.Fprintf(s.Err, "Key %s %q. It is shown only now; send it as x-api-key.\n", k.ID, k.Name)
+				fmt.Fprintf(s.Err, "Key %s %q. It is shown only now; send it as %s.\n", k.ID, k.Name, header)
 				return nil
 			})
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "key", "what the key is for")
+	cmd.Flags().BoolVar(&operator, "operator", false, "a key of whoever operates the server, of no project")
 	return cmd
 }
 
 func newKeysList(s *shared) *cobra.Command {
-	return &cobra.Command{
+	var operator bool
+	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List keys, newest first",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withKeys(cmd.Context(), func(keys *app.Keys) error {
-				list, err := keys.List(cmd.Context())
+				get, flag := keys.List, ""
+				if operator {
+					get, flag = keys.ListOperator, " --operator"
+				}
+				list, err := get(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -111,7 +124,7 @@ func newKeysList(s *shared) *cobra.Command {
 					return s.writeJSON(views)
 				}
 				if len(views) == 0 {
-					fmt.Fprintln(s.Err, "There is no key yet. Make one with: sluice keys create")
+					fmt.Fprintf(s.Err, "There is no key yet. Make one with: sluice keys create%s\n", flag)
 					return nil
 				}
 				w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
@@ -127,6 +140,8 @@ func newKeysList(s *shared) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&operator, "operator", false, "the keys of whoever operates the server")
+	return cmd
 }
 
 func newKeysRevoke(s *shared) *cobra.Command {
@@ -153,7 +168,8 @@ func newKeysRevoke(s *shared) *cobra.Command {
 			}
 			_ = s.withKeys(cmd.Context(), func(keys *app.Keys) error {
 				list, err := keys.List(cmd.Context())
-				for _, k := range list {
+				more, _ := keys.ListOperator(cmd.Context())
+				for _, k := range append(list, more...) {
 					if k.RevokedAt.IsZero() {
 						ids = append(ids, k.ID+"\t"+k.Name)
 					}

@@ -31,6 +31,10 @@ type Config struct {
 	// APIKey is a key that the first project has from the start.
 	APIKey     Secret `yaml:"api_key" env:"API_KEY"`
 	APIKeyFile string `yaml:"api_key_file" env:"API_KEY_FILE"`
+	// OperatorKey is a key of whoever operates the server: it makes, lists and
+	// deletes projects over REST, and does nothing within one.
+	OperatorKey     Secret `yaml:"operator_key" env:"OPERATOR_KEY"`
+	OperatorKeyFile string `yaml:"operator_key_file" env:"OPERATOR_KEY_FILE"`
 	// KeyEncryptionKey seals the vault: 32 bytes in base64. Empty means the
 	// key file in Home.
 	KeyEncryptionKey     Secret `yaml:"key_encryption_key" env:"KEY_ENCRYPTION_KEY"`

@@ -235,6 +235,7 @@ type secret struct {
 func secrets() []secret {
 	return []secret{
 		{"api_key", func(c *Config) *Secret { return &c.APIKey }, func(c *Config) *string { return &c.APIKeyFile }},
+		{"operator_key", func(c *Config) *Secret { return &c.OperatorKey }, func(c *Config) *string { return &c.OperatorKeyFile }},
 		{"key_encryption_key", func(c *Config) *Secret { return &c.KeyEncryptionKey }, func(c *Config) *string { return &c.KeyEncryptionKeyFile }},
 		{"database", func(c *Config) *Secret { return &c.Database }, func(c *Config) *string { return &c.DatabaseFile }},
 		{"upstream_proxy", func(c *Config) *Secret { return &c.UpstreamProxy }, func(c *Config) *string { return &c.UpstreamProxyFile }},

@@ -115,15 +115,17 @@ func (c *Config) checkPublicURL() error {
 }
 
 func (c *Config) checkSecrets() error {
-	key := c.APIKey.Reveal()
-	if key == "" {
-		return nil
+	if c.APIKey != "" && c.APIKey == c.OperatorKey {
+		return c.fault("operator_key", "it is api_key too: expected another key")
 	}
-	if len(key) < minAPIKey {
-		return c.fault("api_key", "it has %d characters: expected at least %d", len(key), minAPIKey)
-	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return c.fault("api_key", "it has a character that a header cannot carry: expected printable ASCII without spaces")
+	for _, s := range []struct{ name, key string }{{"api_key", c.APIKey.Reveal()}, {"operator_key", c.OperatorKey.Reveal()}} {
+		switch {
+		case s.key == "":
+		case len(s.key) < minAPIKey:
+			return c.fault(s.name, "it has %d characters: expected at least %d", len(s.key), minAPIKey)
+		case strings.ContainsFunc(s.key, func(r rune) bool { return r <= ' ' || r > '~' }):
+			return c.fault(s.name, "it has a character that a header cannot carry: expected printable ASCII without spaces")
+		}
 	}
 	return nil
 }
