@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/files"
 	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/trigger"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	BodyTimeout time.Duration
 	// MaxCallsPerKey bounds the requests that one API key has in flight; 64 when 0.
 	MaxCallsPerKey int
+	// Rate bounds the requests that one API key sends in a time; nil: it does not.
+	Rate *policy.Limiter
 	// Observe, when set, is told of every answer: metrics. route is the pattern of
 	// the operation, "" where the request met none.
 	Observe func(route, method string, status int, took time.Duration)
@@ -132,6 +135,7 @@ func New(opts Options) (http.Handler, error) {
 	var h http.Handler = router(mux)
 	h = readBody(h, opts.MaxBody, opts.BodyTimeout)
 	h = limitCalls(h, opts.MaxCallsPerKey)
+	h = limitRate(h, opts.Rate)
 	h = authenticate(h, opts.Identity, opts.Origin)
 	h = observe(h, &opts)
 	return cleanPath(h), nil

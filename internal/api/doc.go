@@ -7,6 +7,7 @@
 //	cleanPath      one router for /api/v3 and /api/v3.1, "//" and trailing slashes
 //	observe        request id, access log, panics
 //	authenticate   exactly one credential; the caller is in the context from here on
+//	limitRate      how many requests a key sends in a time
 //	limitCalls     how many requests a key has in flight
 //	readBody       size and time of the body; nothing is read before the key is known
 //	router         404, 405 and 501 in the contract's error body

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/policy"
 )
 
 // wireError is the contract's error body (§1.5) with its status and headers.
@@ -71,6 +71,10 @@ var (
 	kindOption = kind{http.StatusBadRequest, 4001, "HTTP_BadRequest"}
 )
 
+// longWait is from how many seconds on the SDKs do not obey Retry-After, but come
+// again at once and in vain.
+const longWait = 60
+
 // statusCanceled is what a log shows when the caller went away.
 const statusCanceled = 499
 
@@ -92,7 +96,15 @@ func fail(e *domain.Error, method, requestID string) *wireError {
 		w.Body.Errors = []string{line(e.Field, e.Message)}
 	}
 	if after := e.RetryAfter; after > 0 || e.Code == domain.CodeRateLimited {
-		w.header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
+		wait := max(1, policy.Seconds(after))
+		w.header.Set("Retry-After", strconv.Itoa(wait))
+		if e.Code == domain.CodeRateLimited && wait >= longWait {
+			w.header.Set("X-Should-Retry", "false")
+		}
+	}
+	var over *policy.Over
+	if errors.As(e, &over) {
+		over.Verdict.Tell(w.header)
 	}
 	return w
 }
@@ -212,6 +224,16 @@ func (c plainContext) SetHeader(name, value string) {
 		value = "application/json"
 	}
 	c.humaContext.SetHeader(name, value)
+}
+
+// AppendHeader is how huma sends an error's headers. What a door said of its own
+// limit before gives way to the limit that refused, but for the lists of all.
+func (c plainContext) AppendHeader(name, value string) {
+	if strings.HasPrefix(name, "X-") {
+		c.humaContext.SetHeader(name, value)
+		return
+	}
+	c.humaContext.AppendHeader(name, value)
 }
 
 // retryAfter is a rate limit's error.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
+	"github.com/sluice-run/sluice/internal/policy"
 )
 
 // readBody reads the body, at most limit bytes within timeout, before the
@@ -58,6 +59,28 @@ func readBody(next http.Handler, limit int64, timeout time.Duration) http.Handle
 		}
 		r.Body = io.NopCloser(bytes.NewReader(data))
 		r.ContentLength = int64(len(data))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitRate bounds how many requests one key sends in a time, and tells each how
+// many are left. What needs no key is nobody's.
+func limitRate(next http.Handler, rate *policy.Limiter) http.Handler {
+	if rate == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := callerOf(r.Context())
+		if c.principal.KeyID == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		v := rate.Take(c.principal.ProjectID, c.principal.KeyID)
+		if v.Refused {
+			writeError(w, fail(v.Err("this API key", "requests"), r.Method, c.requestID))
+			return
+		}
+		v.Tell(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }

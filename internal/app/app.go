@@ -30,6 +30,7 @@ import (
 	"github.com/sluice-run/sluice/internal/identity"
 	"github.com/sluice-run/sluice/internal/jobs"
 	"github.com/sluice-run/sluice/internal/mcpserver"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/realtime"
 	"github.com/sluice-run/sluice/internal/session"
 	"github.com/sluice-run/sluice/internal/store/sqlstore"
@@ -193,7 +194,8 @@ func (a *App) setup(ctx context.Context) error {
 		Catalog: cat, Connect: conn, Store: a.db, Logger: a.log, Timeout: a.opts.Times.Call,
 		Keep:   execute.Keep(cfg.ExecutionArguments),
 		Sealer: execute.NewSealer(a.vault), Observe: a.observeExecution, Files: kept, FileURL: a.fileURL,
-		Phraser: phraser,
+		Phraser:  phraser,
+		RateUser: a.limiter(policy.LimitUser, cfg.RateUser), RateToolkit: a.limiter(policy.LimitToolkit, cfg.RateToolkit),
 	})
 	sessions := session.New(session.Options{
 		Store: a.db, Catalog: cat, Connect: conn, Execute: exec, LinkURL: a.linkURL,
@@ -254,6 +256,11 @@ func (a *App) observeTry(_ context.Context, t httpx.Try) {
 // observeExecution counts one tool call.
 func (a *App) observeExecution(_, tool string, outcome domain.Outcome, took time.Duration) {
 	a.tel.Metrics.Execution(tool, string(outcome), took)
+}
+
+// limiter makes the limiter of a setting; nil where it is no limit.
+func (a *App) limiter(kind string, r config.Rate) *policy.Limiter {
+	return policy.NewLimiter(policy.LimiterOptions{Kind: kind, Rate: policy.Rate(r), Refused: a.tel.Metrics.Limited})
 }
 
 // makeHome makes the folder of the home, for its owner only.
@@ -332,10 +339,11 @@ func (a *App) setupServer(r rooms) error {
 	if err != nil {
 		return err
 	}
+	rate := a.limiter(policy.LimitKey, cfg.RateKey) // one for both doors
 	rest, err := api.New(api.Options{
 		Sessions: r.sessions, Execute: r.exec, Connect: r.conn, Identity: a.ident, Catalog: r.cat, Files: r.files, Events: r.events, Triggers: r.triggers, Stream: a.live,
 		Origin: a.origin, Logger: a.log, Version: Version(),
-		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Observe: a.tel.Metrics.Request,
+		MaxBody: cfg.MaxBodyBytes, MaxCallsPerKey: cfg.MaxConcurrentPerKey, Rate: rate, Observe: a.tel.Metrics.Request,
 	})
 	if err != nil {
 		return err
@@ -343,7 +351,7 @@ func (a *App) setupServer(r rooms) error {
 	a.mcp = mcpserver.New(mcpserver.Options{
 		Sessions: r.sessions, Identity: a.ident, Logger: a.log, Version: Version(), Origin: a.origin,
 		MaxBody: cfg.MaxBodyBytes, MaxCalls: cfg.MaxConcurrentPerKey, MaxAllStreams: cfg.MaxStreams,
-		Hosts: publicHosts(cfg.PublicURL),
+		Hosts: publicHosts(cfg.PublicURL), Rate: rate,
 	})
 	a.onStop("mcp", func(context.Context) error { return a.mcp.Close() })
 	pages := ui.New(ui.Options{Connect: r.conn, Origin: a.origin, Logger: a.log})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Config is the configuration of the whole program. Fields are listed with
@@ -81,6 +82,13 @@ type Config struct {
 	MaxConcurrentPerKey int   `yaml:"max_concurrent_per_key" env:"MAX_CONCURRENT_PER_KEY"`
 	MaxStreams          int   `yaml:"max_streams" env:"MAX_STREAMS"`
 
+	// RateKey bounds the requests of one API key in a time, RateUser the tool calls
+	// of one user of a project, RateToolkit those of one toolkit in a project. The
+	// zero Rate is no limit. Each process counts by itself.
+	RateKey     Rate `yaml:"rate_key" env:"RATE_KEY"`
+	RateUser    Rate `yaml:"rate_user" env:"RATE_USER"`
+	RateToolkit Rate `yaml:"rate_toolkit" env:"RATE_TOOLKIT"`
+
 	// KeepExecutions is for how many days the records of tool calls are kept; 0
 	// means for ever.
 	KeepExecutions int `yaml:"keep_executions" env:"KEEP_EXECUTIONS"`
@@ -110,6 +118,7 @@ func Default() Config {
 		MaxBodyBytes:        4 << 20,
 		MaxConcurrentPerKey: 128,
 		MaxStreams:          4096,
+		RateKey:             Rate{Burst: 60_000, Window: time.Minute},
 		KeepExecutions:      30,
 		ExecutionArguments:  "redacted",
 		KeepEvents:          30,

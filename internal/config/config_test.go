@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -64,6 +65,19 @@ func TestSourcesInOrder(t *testing.T) {
 				c.Addr, c.LogLevel, c.UpstreamAllow, c.MaxStreams = "127.0.0.1:2", "warn", prefixes("10.1.0.0/16", "fd00::/8"), 7
 			},
 			sources: map[string]string{"addr": "SLUICE_ADDR", "sandbox": "SLUICE_SANDBOX", "log_level": "FILE", "log_format": "default"},
+		},
+		"rates": {
+			file: "rate_key: 0\nrate_user: 20/30s\nrate_toolkit: 5/h\n",
+			env:  map[string]string{"SLUICE_RATE_TOOLKIT": " 100 / 1m30s "},
+			change: func(c *config.Config) {
+				c.RateKey, c.RateUser = config.Rate{}, config.Rate{Burst: 20, Window: 30 * time.Second}
+				c.RateToolkit = config.Rate{Burst: 100, Window: 90 * time.Second}
+			},
+			sources: map[string]string{"rate_key": "FILE", "rate_toolkit": "SLUICE_RATE_TOOLKIT"},
+		},
+		"no rate by a variable": {
+			env:    map[string]string{"SLUICE_RATE_KEY": "0", "SLUICE_RATE_USER": "0/m", "SLUICE_RATE_TOOLKIT": ""},
+			change: func(c *config.Config) { c.RateKey = config.Rate{} },
 		},
 		"empty file":    {file: ""},
 		"comments only": {file: "# nothing\n"},
@@ -309,6 +323,10 @@ func TestValidate(t *testing.T) {
 		"no bodies":            {func(c *config.Config) { c.MaxBodyBytes = 0 }, "max_body_bytes", "out of range"},
 		"no concurrency":       {func(c *config.Config) { c.MaxConcurrentPerKey = -1 }, "max_concurrent_per_key", "out of range"},
 		"no streams":           {func(c *config.Config) { c.MaxStreams = 0 }, "max_streams", "out of range"},
+		"rate of no time":      {func(c *config.Config) { c.RateUser = config.Rate{Burst: 5} }, "rate_user", "1000/1m, or 0"},
+		"rate of half seconds": {func(c *config.Config) { c.RateToolkit = config.Rate{Burst: 5, Window: 1500 * time.Millisecond} }, "rate_toolkit", "whole seconds"},
+		"rate of two days":     {func(c *config.Config) { c.RateKey = config.Rate{Burst: 5, Window: 48 * time.Hour} }, "rate_key", "at most 24h"},
+		"rate without end":     {func(c *config.Config) { c.RateKey = config.Rate{Burst: 1e8, Window: time.Hour} }, "rate_key", "10000000"},
 		"records of no time":   {func(c *config.Config) { c.KeepExecutions = -1 }, "keep_executions", "out of range"},
 		"arguments of no sort": {func(c *config.Config) { c.ExecutionArguments = "some" }, "execution_arguments", "redacted, full, none"},
 		"events of no time":    {func(c *config.Config) { c.KeepEvents = -1 }, "keep_events", "out of range"},

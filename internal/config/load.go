@@ -159,6 +159,8 @@ func fileError(path string, err error) error {
 	switch {
 	case errors.Is(err, errCIDRs):
 		return domain.Invalid("config", "%s: %v", at, errCIDRs)
+	case errors.Is(err, errRate):
+		return domain.Invalid("config", "%s: %v", at, errRate)
 	case errors.As(err, &unknown):
 		name := unknown.Token.Value
 		e := domain.Invalid(name, "%s: there is no setting %q", at, name)
@@ -342,6 +344,9 @@ func typeWords(t reflect.Type) string {
 	}
 	if t == reflect.TypeFor[CIDRs]() {
 		return "ranges such as 10.0.0.0/8, separated by commas"
+	}
+	if t == reflect.TypeFor[Rate]() {
+		return rateWords
 	}
 	switch t.Kind() {
 	case reflect.Bool:

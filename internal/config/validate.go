@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
 )
@@ -31,6 +32,9 @@ func (c *Config) Validate() error {
 		c.checkNumber("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30),
 		c.checkNumber("max_concurrent_per_key", int64(c.MaxConcurrentPerKey), 1, 100_000),
 		c.checkNumber("max_streams", int64(c.MaxStreams), 1, 1_000_000),
+		c.checkRate("rate_key", c.RateKey),
+		c.checkRate("rate_user", c.RateUser),
+		c.checkRate("rate_toolkit", c.RateToolkit),
 		c.checkNumber("keep_executions", int64(c.KeepExecutions), 0, 36_500),
 		c.checkWord("execution_arguments", c.ExecutionArguments, "redacted", "full", "none"),
 		c.checkNumber("keep_events", int64(c.KeepEvents), 0, 36_500),
@@ -178,6 +182,16 @@ func (c *Config) checkRanges() error {
 func (c *Config) checkNumber(name string, value, low, high int64) error {
 	if value < low || value > high {
 		return c.fault(name, "%d is out of range: expected %d to %d", value, low, high)
+	}
+	return nil
+}
+
+func (c *Config) checkRate(name string, r Rate) error {
+	if r == (Rate{}) {
+		return nil
+	}
+	if r.Burst < 1 || r.Burst > maxBurst || r.Window < time.Second || r.Window > maxWindow || r.Window%time.Second != 0 {
+		return c.fault(name, "%s is out of range: expected 1 to %d in whole seconds of at most %s, such as 1000/1m, or 0 for no limit", r, maxBurst, maxWindow)
 	}
 	return nil
 }

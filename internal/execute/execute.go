@@ -33,6 +33,9 @@ type Options struct {
 	// MaxConcurrent bounds the calls of one project at a time, of which one user
 	// may have three quarters; 64 when 0.
 	MaxConcurrent int
+	// RateUser bounds the calls of one user in a time, RateToolkit those of one
+	// toolkit in a project; nil: they do not.
+	RateUser, RateToolkit *policy.Limiter
 	// QueueWait is how long a call over that bound waits for its turn before it
 	// is refused; 5 s when 0.
 	QueueWait time.Duration

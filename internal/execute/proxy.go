@@ -153,6 +153,9 @@ func (r *run) proxy(ctx context.Context, p *ProxyRequest) (*ProxyAnswer, error) 
 		return nil, domain.Invalid("toolkit_slug", "toolkit_slug: toolkit %s has no accounts, and so no site that requests could go to", tk.Slug).
 			WithFix("Use its tools.")
 	}
+	if err := r.ratedEarly(); err != nil {
+		return nil, err
+	}
 	leave, err := r.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -160,6 +163,9 @@ func (r *run) proxy(ctx context.Context, p *ProxyRequest) (*ProxyAnswer, error) 
 	defer leave()
 	account, err := r.chosen(ctx, t)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.rated(); err != nil {
 		return nil, err
 	}
 	r.bound, r.shown = p.whole()

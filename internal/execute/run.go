@@ -37,6 +37,7 @@ type run struct {
 	asking   string // the approval that the person is, or was, asked about
 	approved string // what a person allowed in this call: see permission.key
 	dry      bool   // it only asks what the call would need
+	counted  bool   // against rates
 	// A person's word is for bound; what they decide on is shown.
 	bound [32]byte
 	shown json.RawMessage
@@ -87,6 +88,9 @@ func (r *run) runApp(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.rated(); err != nil {
+		return nil, err
+	}
 	if err := r.spend(ctx); err != nil {
 		return nil, err
 	}
@@ -115,6 +119,9 @@ func (r *run) known(ctx context.Context) (*catalog.Tool, json.RawMessage, error)
 		return nil, nil, err
 	}
 	if err := r.req.Rules.Denied(t); err != nil {
+		return nil, nil, err
+	}
+	if err := r.ratedEarly(); err != nil {
 		return nil, nil, err
 	}
 	if err := r.phrase(ctx, t); err != nil {

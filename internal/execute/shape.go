@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/toolkit"
 )
 
@@ -117,7 +118,7 @@ func (r *run) shapeError(ctx context.Context, t *toolkit.Tool, err error) (*Answ
 	case errors.As(err, &ours) && ours.Code != domain.CodeInternal:
 		return r.failure(&toolkit.Error{
 			Kind: kindOf(ours.Code), Message: ours.Message, Field: ours.Field, Fix: ours.Fix,
-			RetryAfter: int(ours.RetryAfter.Seconds()),
+			RetryAfter: policy.Seconds(ours.RetryAfter),
 		}), nil
 	}
 	return r.unexplained(ctx, t, err), nil

@@ -141,7 +141,7 @@ func (s *Server) refused(ctx context.Context, l *toolList, p *mcp.CallToolParams
 		return nil, rpcError(codeInvalidParams, sentence(e))
 	}
 	s.logInternal(ctx, "call "+p.Name, err)
-	return failed(sentence(e), execute.LogID(err), modern), nil
+	return failed(err, e, modern), nil
 }
 
 func cancelReason(ctx context.Context) string {

@@ -138,6 +138,12 @@ func keyOf(r *http.Request) string {
 
 // post serves a message.
 func (s *Server) post(w http.ResponseWriter, r *http.Request, f *flight) {
+	v := s.opts.Rate.Take(f.handle.Principal.ProjectID, f.handle.Principal.KeyID)
+	v.Tell(w.Header())
+	if v.Refused {
+		refuseError(w, v.Err("this API key", "requests"))
+		return
+	}
 	done, ok := s.limits.startCall(f.handle.Principal.KeyID)
 	if !ok {
 		setRetryAfter(w, time.Second)

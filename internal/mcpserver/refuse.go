@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/policy"
 )
 
 // JSON-RPC error codes. Those from -32000 to -32019 are the implementation's own.
@@ -88,5 +89,5 @@ func refuseError(w http.ResponseWriter, err error) {
 }
 
 func setRetryAfter(w http.ResponseWriter, d time.Duration) {
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(d.Round(time.Second)/time.Second))))
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, policy.Seconds(d))))
 }

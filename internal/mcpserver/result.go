@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/toolkit"
 )
@@ -65,9 +66,9 @@ func result(ans *execute.Answer, modern bool) *callResult {
 }
 
 // failed is the result of a call that did not come to its tool.
-func failed(message, logID string, modern bool) *callResult {
+func failed(err error, e *domain.Error, modern bool) *callResult {
 	r := newResult(modern)
-	ans := execute.Answer{LogID: logID, Data: json.RawMessage("{}"), Error: message}
+	ans := execute.Answer{LogID: execute.LogID(err), Data: execute.RefusalData(e), Error: sentence(e)}
 	r.Content = []mcp.Content{&mcp.TextContent{Text: string(ans.Envelope())}}
 	r.IsError = true
 	return r

@@ -13,6 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/sluice-run/sluice/internal/identity"
+	"github.com/sluice-run/sluice/internal/policy"
 	"github.com/sluice-run/sluice/internal/session"
 )
 
@@ -47,7 +48,10 @@ type Options struct {
 	MaxStreams    int           // open streams of one key [half of all]
 	MaxAllStreams int           // open streams in all [1024]
 	MaxSessions   int           // handshake-era sessions in all, of which one key may have half [10,000]
-	ListTTL       time.Duration // for which clients may keep a tool list [5 min]
+	// Rate bounds the messages that one key sends in a time, together with what else
+	// counts there; nil: it does not.
+	Rate    *policy.Limiter
+	ListTTL time.Duration // for which clients may keep a tool list [5 min]
 }
 
 func (o Options) withDefaults() Options {

@@ -103,7 +103,12 @@ func (s *Service) one(ctx context.Context, links *offers, c Call, index int, ite
 	req.ParentID, req.ParentTool = c.logID, policy.MultiExecute
 	answer, err := s.runOne(ctx, req)
 	if err != nil {
-		res.Error = refusalText(links.offer(ctx, err))
+		err = links.offer(ctx, err)
+		res.Error = refusalText(err)
+		if e := domain.AsError(err); e.RetryAfter > 0 { // what says when, says it in numbers
+			refused := execute.Answer{LogID: execute.LogID(err), Data: execute.RefusalData(e), Error: *res.Error}
+			res.Response = refused.Envelope()
+		}
 		return res
 	}
 	res.Response, res.successful = answer.Envelope(), answer.Successful

@@ -36,6 +36,7 @@ type Metrics struct {
 	missed   *prometheus.CounterVec
 	late     *prometheus.HistogramVec
 	lag      *prometheus.HistogramVec
+	limited  *prometheus.CounterVec
 
 	routes, slugs, toolkits labelSet
 }
@@ -75,6 +76,9 @@ func NewMetrics(version string) *Metrics {
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sluice_trigger_event_lag_seconds", Help: "From what happened to the keeping of its event, by type and source (poll, webhook).", Buckets: waits,
 		}, []string{"trigger", "source"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_rate_limited_total", Help: "Requests and tool calls refused by a rate limit, by which (key, user, toolkit).",
+		}, []string{"limit"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_open_streams", Help: "Event streams open now, by kind.",
 		}, []string{"kind"}),
@@ -83,7 +87,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "sluice_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, m.polls, m.found, m.missed, m.late, m.lag, info,
+	m.registry.MustRegister(m.requests, m.tools, m.upstream, m.streams, m.jobs, m.renewals, m.polls, m.found, m.missed, m.late, m.lag, m.limited, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -157,6 +161,14 @@ func (m *Metrics) Told(trigger, source string, lag time.Duration) {
 		return
 	}
 	m.lag.WithLabelValues(m.slugs.bound(trigger), source).Observe(lag.Seconds())
+}
+
+// Limited counts what a rate limit refused. Kinds are the program's own.
+func (m *Metrics) Limited(kind string) {
+	if m == nil {
+		return
+	}
+	m.limited.WithLabelValues(kind).Inc()
 }
 
 // StreamOpened counts an open stream of a kind ("mcp", "events") until the

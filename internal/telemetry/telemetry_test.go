@@ -129,6 +129,8 @@ func TestMetrics(t *testing.T) {
 	m.Upstream("confluence", 0, time.Second)
 	m.Poll("CONFLUENCE_PAGE_MOVED_TRIGGER", "done", 3, 2, time.Second, 3*time.Second)
 	m.Told("CONFLUENCE_PAGE_MOVED_TRIGGER", "webhook", 4*time.Second)
+	m.Limited("user")
+	m.Limited("user")
 	closed := m.StreamOpened("mcp")
 	stays := m.StreamOpened("mcp")
 	closed()
@@ -146,6 +148,7 @@ func TestMetrics(t *testing.T) {
 		`sluice_trigger_poll_duration_seconds_count{outcome="done",trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 1`,
 		`sluice_trigger_events_total{trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 3`,
 		`sluice_trigger_changes_missed_total{trigger="CONFLUENCE_PAGE_MOVED_TRIGGER"} 2`,
+		`sluice_rate_limited_total{limit="user"} 2`,
 		`sluice_open_streams{kind="mcp"} 1`,
 		`sluice_build_info{version="1.2.3"} 1`,
 		`go_goroutines`,
