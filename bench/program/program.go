@@ -54,7 +54,9 @@ func Start(ctx context.Context, binary, home string) (*Router, error) {
 // Launch runs the program with flags of serve and waits until it tells its address.
 func Launch(ctx context.Context, binary, home string, flags ...string) (*Router, error) {
 	r := &Router{cmd: exec.CommandContext(ctx, binary, append([]string{"serve", "--log-level", "warn"}, flags...)...)}
-	r.cmd.Env = append(os.Environ(), "SLUICE_HOME="+home, "SLUICE_API_KEY="+Key, "SLUICE_ADDR=127.0.0.1:0")
+	r.cmd.Env = append(os.Environ(), "SLUICE_HOME="+home, "SLUICE_API_KEY="+Key, "SLUICE_ADDR=127.0.0.1:0",
+		// Counted as in earnest, and never refused.
+		"SLUICE_RATE_KEY=10000000/1m", "SLUICE_RATE_USER=10000000/1m", "SLUICE_RATE_TOOLKIT=10000000/1m")
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {

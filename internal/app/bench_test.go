@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-run/sluice/internal/app"
+	"github.com/sluice-run/sluice/internal/config"
 )
 
 // benchApp boots the program as serve does, with the sandbox, the log at its
@@ -20,6 +22,9 @@ func benchApp(b *testing.B) func(method, path, body string, header ...string) st
 	b.Helper()
 	cfg := testConfig(filepath.Join(b.TempDir(), "home"))
 	cfg.LogLevel = "info"
+	// Counted as in earnest, and never refused.
+	most := config.Rate{Burst: 10_000_000, Window: time.Minute}
+	cfg.RateKey, cfg.RateUser, cfg.RateToolkit = most, most, most
 	a, err := app.New(b.Context(), app.Options{Config: cfg, LogOutput: io.Discard})
 	must(b, err)
 	must(b, a.Start(b.Context()))
