@@ -63,10 +63,20 @@ func TestARefusedCallTakesNothingFromOthers(t *testing.T) {
 	for i, step := range []struct {
 		user, want string
 	}{
-		{"ann", ""}, {"ann", ""},
-		{"ann", "user"}, {"ann", "user"}, {"ann", "user"}, {"ann", "user"}, // two of five are used
-		{"bob", ""}, {"bob", ""}, {"cid", ""},
-		{"cid", "toolkit"}, {"cid", "toolkit"}, {"dan", "toolkit"}, {"dan", "toolkit"}, {"dan", "toolkit"},
+		{"ann", ""},
+		{"ann", ""},
+		{"ann", "user"},
+		{"ann", "user"},
+		{"ann", "user"},
+		{"ann", "user"}, // two of five are used
+		{"bob", ""},
+		{"bob", ""},
+		{"cid", ""},
+		{"cid", "toolkit"},
+		{"cid", "toolkit"},
+		{"dan", "toolkit"},
+		{"dan", "toolkit"},
+		{"dan", "toolkit"},
 		{"ann", "user"},
 	} {
 		if got := f.limits(t, add(step.user)); got != step.want {

@@ -51,11 +51,11 @@ func TestLimiter(t *testing.T) {
 				t.Errorf("another name %v: %+v", other, v)
 			}
 		}
-		time.Sleep(v.Wait - 1)
+		time.Sleep(v.Wait - time.Nanosecond)
 		if !l.Take("p", "a").Refused {
 			t.Error("passed too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if v := l.Take("p", "a"); v.Refused || v.Remaining != 0 {
 			t.Errorf("after the wait: %+v", v)
 		}
