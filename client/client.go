@@ -46,6 +46,7 @@ func (o Options) LogValue() slog.Value { return slog.StringValue(o.String()) }
 type Client struct {
 	base      string
 	key       func() string // a string would be printed with whatever holds the client
+	header    string        // in which the key goes
 	http      *http.Client
 	userAgent string
 	retries   int
@@ -72,7 +73,7 @@ func New(opts Options) (*Client, error) {
 		return nil, errors.New("client: APIKey is empty; create one with: sluice keys create")
 	}
 	c := &Client{
-		base: u.String(), key: func() string { return opts.APIKey }, http: &http.Client{Timeout: timeout},
+		base: u.String(), key: func() string { return opts.APIKey }, header: "x-api-key", http: &http.Client{Timeout: timeout},
 		userAgent: opts.UserAgent, retries: max(cmp.Or(opts.Retries, 2), 0),
 	}
 	if opts.HTTPClient != nil {
@@ -162,7 +163,7 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	req.Header.Set("x-api-key", c.key())
+	req.Header.Set(c.header, c.key())
 	req.Header.Set("User-Agent", c.userAgent)
 	return req, nil
 }

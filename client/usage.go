@@ -22,6 +22,14 @@ type UsageQuery struct {
 	// neither.
 	GroupBy string
 	Limit   int
+
+	projects []string // of an operator's
+}
+
+// of is q for these projects.
+func (q UsageQuery) of(projects []string) UsageQuery {
+	q.projects = projects
+	return q
 }
 
 // Usage is a count.
@@ -45,7 +53,7 @@ func (q *UsageQuery) wire() map[string]any {
 		}
 	}
 	filters := map[string][]string{}
-	for name, list := range map[string][]string{"user_id": q.UserIDs, "session_id": q.SessionIDs} {
+	for name, list := range map[string][]string{"user_id": q.UserIDs, "session_id": q.SessionIDs, "project_id": q.projects} {
 		if len(list) > 0 {
 			filters[name] = list
 		}
@@ -59,6 +67,10 @@ func (q *UsageQuery) wire() map[string]any {
 // Usage counts what the project did: UsageToolCalls that got to their tool, as far
 // back as their records are kept, or UsageSessions.
 func (c *Client) Usage(ctx context.Context, entity string, q UsageQuery) (*Usage, error) {
+	return c.usage(ctx, "/project/usage/"+url.PathEscape(entity), q)
+}
+
+func (c *Client) usage(ctx context.Context, path string, q UsageQuery) (*Usage, error) {
 	in := q.wire()
 	if q.GroupBy != "" {
 		in["group_by"] = q.GroupBy
@@ -67,7 +79,7 @@ func (c *Client) Usage(ctx context.Context, entity string, q UsageQuery) (*Usage
 		in["limit"] = q.Limit
 	}
 	var u Usage
-	if err := c.ask(ctx, "/project/usage/"+url.PathEscape(entity), in, &u); err != nil {
+	if err := c.ask(ctx, path, in, &u); err != nil {
 		return nil, err
 	}
 	return &u, nil
@@ -75,12 +87,16 @@ func (c *Client) Usage(ctx context.Context, entity string, q UsageQuery) (*Usage
 
 // UsageSummary gives the counts of all that is counted, by entity.
 func (c *Client) UsageSummary(ctx context.Context, q UsageQuery) (map[string]int64, error) {
+	return c.usageSummary(ctx, "/project/usage/summary", q)
+}
+
+func (c *Client) usageSummary(ctx context.Context, path string, q UsageQuery) (map[string]int64, error) {
 	var a struct {
 		Entities map[string]struct {
 			Count int64 `json:"event_count"`
 		} `json:"entities"`
 	}
-	if err := c.ask(ctx, "/project/usage/summary", q.wire(), &a); err != nil {
+	if err := c.ask(ctx, path, q.wire(), &a); err != nil {
 		return nil, err
 	}
 	out := make(map[string]int64, len(a.Entities))

@@ -58,6 +58,7 @@ func newWorld() *world {
 	cfg.UpstreamAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	model := httptest.NewServer(http.HandlerFunc(understand))
 	cfg.Model, cfg.ModelBaseURL, cfg.ModelAPIKey = "openai:scripted", model.URL+"/v1", "of the model"
+	cfg.OperatorKey = operatorKey
 	a, err := app.New(context.Background(), app.Options{Config: cfg, LogOutput: io.Discard})
 	ok(err)
 	ok(a.Start(context.Background()))
@@ -77,6 +78,9 @@ func newWorld() *world {
 	}}, ends...)
 	return w
 }
+
+// operatorKey is the router's operator's.
+const operatorKey = "operator-key-of-the-tests"
 
 // understand is a model that puts every text into the same arguments.
 func understand(w http.ResponseWriter, r *http.Request) {
