@@ -245,6 +245,9 @@ func TestUsage(t *testing.T) {
 	if sum.text("entities.tool_calls.total_quantity") != "2" || sum.at("entities.sessions.event_count") != 1.0 { // refused ones do not count
 		t.Errorf("summary: %s", sum.Raw)
 	}
+	if sum.text("instant_charge") != "0" { // the newest client insists on it
+		t.Errorf("a summary without the charge: %s", sum.Raw)
+	}
 	only := w.want(200, "POST", "/api/v3.1/project/usage/summary", `{"entity_types":["sessions"],"filters":{"user_id":["bob"],"session_id":null}}`)
 	if only.at("entities.tool_calls") != nil || only.text("entities.sessions.total_quantity") != "0" {
 		t.Errorf("sessions of bob: %s", only.Raw)

@@ -180,7 +180,17 @@ type upsertTriggerIn struct {
 		Versions   versionsIn `json:"toolkit_versions,omitempty"`
 		OldAccount string     `json:"connectedAuthId,omitempty" doc:"Older name of connected_account_id"`
 		OldConfig  object     `json:"triggerConfig,omitempty" doc:"Older name of trigger_config"`
+		Egress     string     `json:"egress_url,omitempty" doc:"Refused: events go where the project's webhook subscription says"`
 	}
+}
+
+// noEgress refuses a URL for one trigger's events: where they go is the subscription's.
+func noEgress(url string) error {
+	if url == "" {
+		return nil
+	}
+	return domain.Invalid("egress_url", "egress_url: a trigger has no URL of its own here").
+		WithFix("Leave it out: events go to the URL of the project's webhook subscription, and say which trigger they are of.")
 }
 
 type upsertedTrigger struct {
@@ -194,6 +204,9 @@ type triggerTwin3 struct {
 
 func (s *server) upsertTrigger(ctx context.Context, in *upsertTriggerIn) (upsertedTrigger, error) {
 	b, project := &in.Body, callerOf(ctx).principal.ProjectID
+	if err := noEgress(b.Egress); err != nil {
+		return upsertedTrigger{}, err
+	}
 	kind, err := s.Catalog.Trigger(ctx, project, in.Slug, "")
 	if err != nil {
 		return upsertedTrigger{}, err
@@ -236,6 +249,7 @@ type triggerOut struct {
 	TwinUpdatedAt  string           `json:"updatedAt"`
 	TwinConfig     object           `json:"triggerConfig"`
 	AuthConfigID   string           `json:"auth_config_id"`
+	Egress         *string          `json:"egress_url" doc:"null: events go where the project's webhook subscription says"`
 	Deprecated     triggerTwinTimes `json:"deprecated"`
 }
 
@@ -322,6 +336,7 @@ type manageTriggerIn struct {
 	TriggerIDPath
 	Body struct {
 		Status string `json:"status" enum:"enable,disable"`
+		Egress string `json:"egress_url,omitempty" doc:"Refused: events go where the project's webhook subscription says"`
 	}
 }
 
@@ -330,6 +345,9 @@ type managedTrigger struct {
 }
 
 func (s *server) manageTrigger(ctx context.Context, in *manageTriggerIn) (managedTrigger, error) {
+	if err := noEgress(in.Body.Egress); err != nil {
+		return managedTrigger{}, err
+	}
 	change := s.Triggers.Disable
 	if in.Body.Status == "enable" {
 		change = s.Triggers.Enable

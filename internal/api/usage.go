@@ -94,6 +94,7 @@ type usageTotalOut struct {
 
 type usageSummaryOut struct {
 	Entities map[string]usageTotalOut `json:"entities"`
+	Charge   string                   `json:"instant_charge" doc:"US dollars; 0, nothing is charged here"`
 }
 
 // usageQuery reads what both operations have in common.
@@ -121,7 +122,7 @@ func (s *server) usageSummary(ctx context.Context, in *usageSummaryIn) (usageSum
 
 // summarise counts what the projects have together.
 func (s *server) summarise(ctx context.Context, in *usageSummaryIn, projects []string) (usageSummaryOut, error) {
-	b, out := &in.Body, usageSummaryOut{Entities: map[string]usageTotalOut{}}
+	b, out := &in.Body, usageSummaryOut{Entities: map[string]usageTotalOut{}, Charge: "0"}
 	for _, t := range b.Types {
 		if !slices.Contains(entityNames(), t) {
 			return out, domain.Invalid("entity_types", "entity_types: expected any of %s", strings.Join(entityNames(), ", "))

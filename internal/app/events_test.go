@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +70,31 @@ func testTriggersAreTried(t *testing.T, in func(*app.Options)) {
 		config, _ := query[1].(map[string]any)
 		if e, err := c.TryTrigger(t.Context(), query[0].(string), "", config); err == nil {
 			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
+// A list of triggers has what the newest clients insist on; a URL for one trigger's
+// events is refused, and not left unheard.
+func TestTriggersHaveNoURLOfTheirOwn(t *testing.T) {
+	r := testApp(t, func(*app.Options) {})
+	id, err := r.clientOf().UpsertTrigger(t.Context(), client.NewTrigger{Type: "CONFLUENCE_PAGE_CREATED_TRIGGER", UserID: "ann"})
+	must(t, err)
+	const triggers = "/api/v3.1/trigger_instances/"
+	a := r.send(http.MethodGet, triggers+"active", "")
+	if a.status != http.StatusOK || !strings.Contains(a.body, `"egress_url":null`) || field(a.body, "items.0.id") != id {
+		t.Error(a)
+	}
+	for _, at := range []string{triggers + "CONFLUENCE_PAGE_CREATED_TRIGGER/upsert", triggers + "manage/" + id} {
+		method, body := http.MethodPost, `{"user_id":"ann","egress_url":%s}`
+		if strings.Contains(at, "manage") {
+			method, body = http.MethodPatch, `{"status":"disable","egress_url":%s}`
+		}
+		if a := r.send(method, at, fmt.Sprintf(body, `"https://app.example/own"`)); a.status != http.StatusBadRequest || !strings.Contains(field(a.body, "error.message"), "egress_url") {
+			t.Errorf("%s: %s", at, a)
+		}
+		if a := r.send(method, at, fmt.Sprintf(body, "null")); a.status >= 300 {
+			t.Errorf("%s with none: %s", at, a)
 		}
 	}
 }
