@@ -32,8 +32,9 @@ import (
 //
 // A result is "answered", or "refused (403)" with the status that the test
 // expected. strict, complete and excused may be missing. Paths may begin with
-// either prefix; how parameters are called does not matter. The operations must
-// be the contract's.
+// either prefix; how parameters are called does not matter. An operation that the
+// contract does not have gets a row of its own where it is refused, and is a
+// mistake where it is answered.
 type ledger struct {
 	Client, Version  string
 	Strict, Complete bool
@@ -113,28 +114,7 @@ func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) (page strin
 			served[method+" "+shape(at)] = op.Summary
 		}
 	}
-	var rows []string
-	versions := map[string]string{} // by method and shape
-	names := map[string]string{}
-	for _, doc := range []struct {
-		name string
-		doc  *openapi3.T
-	}{{"v3.1", newer}, {"v3", older}} {
-		for at, item := range doc.doc.Paths.Map() {
-			for method := range item.Operations() {
-				key := method + " " + shape(at)
-				if versions[key] == "" {
-					rows = append(rows, key)
-					names[key] = method + " " + strings.TrimPrefix(strings.TrimPrefix(at, "/api/v3.1"), "/api/v3")
-				}
-				versions[key] = strings.TrimPrefix(versions[key]+", "+doc.name, ", ")
-			}
-		}
-	}
-	slices.SortFunc(rows, func(a, b string) int {
-		x, y := strings.SplitN(a, " ", 2), strings.SplitN(b, " ", 2)
-		return strings.Compare(x[1]+" "+x[0], y[1]+" "+y[0])
-	})
+	rows, versions, names, strange := operationRows(newer, older, ledgers)
 	var b strings.Builder
 	b.WriteString(compatibilityHead)
 	for i, l := range ledgers {
@@ -160,9 +140,50 @@ func compatibility(newer, older, ours *openapi3.T, ledgers []ledger) (page strin
 		b.WriteString("\n")
 	}
 	for i, l := range ledgers {
-		strange = append(strange, l.methods(&b, letter(i), names)...)
+		l.methods(&b, letter(i), names)
 	}
 	return b.String(), strange
+}
+
+// operationRows lists the operations by method and shape, with the documents that
+// have them and their names there, and says which calls were of none and answered.
+func operationRows(newer, older *openapi3.T, ledgers []ledger) (rows []string, versions, names map[string]string, strange []string) {
+	versions, names = map[string]string{}, map[string]string{}
+	for _, doc := range []struct {
+		name string
+		doc  *openapi3.T
+	}{{"v3.1", newer}, {"v3", older}} {
+		for at, item := range doc.doc.Paths.Map() {
+			for method := range item.Operations() {
+				key := method + " " + shape(at)
+				if versions[key] == "" {
+					rows = append(rows, key)
+					names[key] = method + " " + strings.TrimPrefix(strings.TrimPrefix(at, "/api/v3.1"), "/api/v3")
+				}
+				versions[key] = strings.TrimPrefix(versions[key]+", "+doc.name, ", ")
+			}
+		}
+	}
+	for _, l := range ledgers {
+		for name, c := range l.Calls {
+			for i := range c {
+				key := c[i].key()
+				if names[key] != "" {
+					continue
+				}
+				if c[i].Result == "answered" {
+					strange = append(strange, fmt.Sprintf("%s: %s by %s", l.Client, c[i].Operation, name))
+				}
+				method, at, _ := strings.Cut(c[i].Operation, " ")
+				rows, names[key], versions[key] = append(rows, key), method+" "+strings.TrimPrefix(strings.TrimPrefix(at, "/api/v3.1"), "/api/v3"), "newer clients"
+			}
+		}
+	}
+	slices.SortFunc(rows, func(a, b string) int {
+		x, y := strings.SplitN(a, " ", 2), strings.SplitN(b, " ", 2)
+		return strings.Compare(x[1]+" "+x[0], y[1]+" "+y[0])
+	})
+	return rows, versions, names, strange
 }
 
 // letter names a column.
@@ -202,26 +223,19 @@ func (l *ledger) mark(key string) string {
 	return strings.Join(slices.Compact(out), ", ")
 }
 
-// methods writes the list of the client's methods, and says which of them called
-// what is no operation of the contract.
-func (l *ledger) methods(b *strings.Builder, letter string, names map[string]string) (strange []string) {
+// methods writes the list of the client's methods.
+func (l *ledger) methods(b *strings.Builder, letter string, names map[string]string) {
 	fmt.Fprintf(b, "\n## %s: %s %s\n\n", letter, l.Client, l.Version)
 	for _, name := range slices.Sorted(maps.Keys(l.Calls)) {
 		var done []string
 		for _, c := range l.Calls[name] {
-			of, ok := names[c.key()]
-			if !ok {
-				of = c.Operation
-				strange = append(strange, fmt.Sprintf("%s: %s by %s", l.Client, of, name))
-			}
-			done = append(done, fmt.Sprintf("`%s` %s", of, c.Result))
+			done = append(done, fmt.Sprintf("`%s` %s", names[c.key()], c.Result))
 		}
 		fmt.Fprintf(b, "- `%s`: %s\n", name, strings.Join(done, ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Excused)) {
 		fmt.Fprintf(b, "- `%s` not called: %s\n", name, l.Excused[name])
 	}
-	return strange
 }
 
 const compatibilityHead = `# Compatibility
@@ -236,7 +250,9 @@ The newest SDKs refuse files at loopback and private addresses by themselves: fo
 them files need a router with a public address.
 
 ✓ is called, and the client took the answer. "refused" is called and answered by that
-status, with an error that says why. — is an operation that no method of this client
+status, with an error that says why; a row of "newer clients" is an operation that the
+documents of v3 and v3.1 do not have. 401 is what methods get that insist on a user's
+key, which does not exist here; other clients call the same with the project's. — is an operation that no method of this client
 calls. An empty cell: the tests of that client do not call it. By which methods
 each client calls is below the table.
 

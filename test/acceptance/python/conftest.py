@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from model_server import ModelServer
+
 REPO = pathlib.Path(__file__).resolve().parents[3]
 SHARED = REPO.parent / "shared"
 
@@ -50,3 +52,12 @@ def router(tmp_path):
     r = Router(tmp_path / "home")
     yield r
     r.stop()
+
+
+@pytest.fixture
+def thinking(tmp_path):
+    """A router with a model for texts."""
+    with ModelServer() as model:
+        r = Router(tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url)
+        yield r
+        r.stop()
