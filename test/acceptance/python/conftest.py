@@ -56,8 +56,10 @@ def router(tmp_path):
 
 @pytest.fixture
 def thinking(tmp_path):
-    """A router with a model for texts."""
+    """A router with a model for texts and a key for its operator."""
     with ModelServer() as model:
-        r = Router(tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url)
+        operator = "oak_acceptance_" + os.urandom(16).hex()
+        r = Router(tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url, SLUICE_OPERATOR_KEY=operator)
+        r.operator = operator
         yield r
         r.stop()
