@@ -39,13 +39,13 @@ type Account struct {
 
 // AccountQuery narrows a list of accounts; empty fields do not.
 type AccountQuery struct {
-	UserIDs, Toolkits, Statuses, AuthConfigIDs []string
+	IDs, UserIDs, Toolkits, Statuses, AuthConfigIDs []string
 }
 
 // Accounts lists connections, newest first.
 func (c *Client) Accounts(ctx context.Context, q AccountQuery) iter.Seq2[Account, error] {
 	return pages[Account](ctx, c, "/connected_accounts", values(nil, map[string][]string{
-		"user_ids": q.UserIDs, "toolkit_slugs": q.Toolkits, "statuses": q.Statuses, "auth_config_ids": q.AuthConfigIDs,
+		"connected_account_ids": q.IDs, "user_ids": q.UserIDs, "toolkit_slugs": q.Toolkits, "statuses": q.Statuses, "auth_config_ids": q.AuthConfigIDs,
 	}))
 }
 
@@ -58,9 +58,22 @@ func (c *Client) Account(ctx context.Context, id string) (*Account, error) {
 	return &a, nil
 }
 
-// DeleteAccount removes a connection and its secrets.
-func (c *Client) DeleteAccount(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodDelete, "/connected_accounts/"+url.PathEscape(id), nil, nil, nil)
+// DeleteAccount removes a connection and its secrets; with revoke its grant is
+// ended at the provider before. note says what is left to do there; it may be
+// empty.
+func (c *Client) DeleteAccount(ctx context.Context, id string, revoke bool) (note string, err error) {
+	var a struct {
+		Note string `json:"note"`
+	}
+	err = c.do(ctx, http.MethodDelete, "/connected_accounts/"+url.PathEscape(id), revokeQuery(revoke), nil, &a)
+	return a.Note, err
+}
+
+// UpdateCredentials gives an account other credentials of its scheme, which are
+// proven with a call to the application first; values that are not named stay.
+func (c *Client) UpdateCredentials(ctx context.Context, id, scheme string, values map[string]string) error {
+	in := map[string]any{"connection": map[string]any{"state": map[string]any{"authScheme": scheme, "val": values}}}
+	return c.do(ctx, http.MethodPatch, "/connected_accounts/"+url.PathEscape(id), nil, in, nil)
 }
 
 // SetAlias gives an account a name of the user's own; empty takes it away.

@@ -29,16 +29,18 @@ type Permissions struct {
 
 type sessionExperimental struct {
 	Permissions *Permissions `json:"permissions,omitempty"`
-	CustomTools []CustomTool `json:"custom_tools,omitempty"`
 	LinkOrigin  string       `json:"link_url_overwrite,omitempty"`
+
+	CustomTools    []CustomTool    `json:"custom_tools,omitempty"`
+	CustomToolkits []CustomToolkit `json:"custom_toolkits,omitempty"`
 }
 
 // experimental is nil where nothing is given.
-func experimental(p *Permissions, custom []CustomTool, link string) *sessionExperimental {
-	if p == nil && len(custom) == 0 && link == "" {
+func experimental(p *Permissions, own custom, link string) *sessionExperimental {
+	if p == nil && len(own.tools)+len(own.toolkits) == 0 && link == "" {
 		return nil
 	}
-	x := &sessionExperimental{CustomTools: custom, LinkOrigin: link}
+	x := &sessionExperimental{CustomTools: own.tools, CustomToolkits: own.toolkits, LinkOrigin: link}
 	if p != nil {
 		x.Permissions = p.wire()
 	}
@@ -57,7 +59,7 @@ func (p *Permissions) wire() *Permissions {
 func (s *Session) SetPermissions(ctx context.Context, p Permissions) error {
 	in := struct {
 		Experimental *sessionExperimental `json:"experimental"`
-	}{experimental(&p, nil, "")}
+	}{experimental(&p, custom{}, "")}
 	var a sessionAnswer
 	if err := s.client.do(ctx, http.MethodPatch, s.path(""), nil, in, &a); err != nil {
 		return err

@@ -56,5 +56,5 @@ func (c *Client) CreateWith(ctx context.Context, request json.RawMessage) (*Sess
 	if err := c.do(ctx, http.MethodPost, "/tool_router/session", nil, request, &a); err != nil {
 		return nil, err
 	}
-	return c.session(&a, nil), nil
+	return c.session(&a, custom{}), nil
 }

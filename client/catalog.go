@@ -160,6 +160,63 @@ type ExecuteRequest struct {
 	// Text says in plain words what to do, in place of Arguments. It needs a router
 	// with a model.
 	Text string
+	// Credentials are for this call alone, in place of an account's.
+	Credentials *Credentials
+	// Parameters are sent to the application along with the account's.
+	Parameters *Parameters
+}
+
+// Credentials connect one call: the router keeps them nowhere.
+type Credentials struct {
+	Toolkit string            // slug
+	Scheme  string            // "API_KEY", "OAUTH2"
+	Values  map[string]string // what ConnectFields asks for; of OAUTH2 an access_token
+}
+
+func (c *Credentials) wire() *credentialsIn {
+	if c == nil {
+		return nil
+	}
+	return &credentialsIn{c.Toolkit, c.Scheme, c.Values}
+}
+
+type credentialsIn struct {
+	Toolkit string            `json:"toolkitSlug"`
+	Scheme  string            `json:"authScheme"`
+	Values  map[string]string `json:"val"`
+}
+
+// Parameters are added to the requests of one call.
+type Parameters struct {
+	BaseURL string // in place of the account's
+	Query   url.Values
+	Header  http.Header
+}
+
+func (p *Parameters) wire() *parametersIn {
+	if p == nil {
+		return nil
+	}
+	out := &parametersIn{BaseURL: p.BaseURL}
+	for kind, values := range map[string]map[string][]string{"query": p.Query, "header": p.Header} {
+		for name, list := range values {
+			for _, v := range list {
+				out.Parameters = append(out.Parameters, parameterIn{In: kind, Name: name, Value: v})
+			}
+		}
+	}
+	return out
+}
+
+type parametersIn struct {
+	BaseURL    string        `json:"base_url,omitempty"`
+	Parameters []parameterIn `json:"parameters,omitempty"`
+}
+
+type parameterIn struct {
+	In    string `json:"in"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Execute runs one tool for a user.
@@ -170,7 +227,10 @@ func (c *Client) Execute(ctx context.Context, r ExecuteRequest) (*Result, error)
 		Version   string `json:"version,omitempty"`
 		Arguments any    `json:"arguments,omitempty"`
 		Text      string `json:"text,omitempty"`
-	}{r.UserID, r.AccountID, r.Version, r.Arguments, r.Text}
+
+		Credentials *credentialsIn `json:"custom_connection_data,omitempty"`
+		Parameters  *parametersIn  `json:"custom_auth_params,omitempty"`
+	}{r.UserID, r.AccountID, r.Version, r.Arguments, r.Text, r.Credentials.wire(), r.Parameters.wire()}
 	var a struct {
 		Result
 		Error *string `json:"error"`

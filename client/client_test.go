@@ -134,7 +134,7 @@ func TestAccounts(t *testing.T) {
 	if !errors.As(err, &refused) || strings.Contains(err.Error(), "not-a-real-token") {
 		t.Errorf("a private address: %v", err)
 	}
-	if err := c.DeleteAccount(ctx, ids[0]); err != nil {
+	if _, err := c.DeleteAccount(ctx, ids[0], false); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Account(ctx, ids[0]); !errors.Is(err, client.ErrNotFound) {

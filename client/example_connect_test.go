@@ -71,7 +71,7 @@ func ExampleSession_Connect() {
 		log.Fatal(err)
 	}
 	fmt.Println(account.Status, account.Alias)
-	for toolkit, err := range session.Toolkits(ctx) {
+	for toolkit, err := range session.Toolkits(ctx, client.SessionToolkitQuery{}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -320,7 +320,7 @@ func (o *operations) sessions() {
 	if args := one[json.RawMessage](o.T)(c.Phrase(ctx, client.PhraseRequest{Tool: "CONFLUENCE_GET_SPACES", Text: "three spaces"})); string(args) != `{"limit":3}` {
 		o.Errorf("arguments %s", args)
 	}
-	list := all(o.T, s.Toolkits(ctx))
+	list := all(o.T, s.Toolkits(ctx, client.SessionToolkitQuery{}))
 	if len(list) != 1 || list[0].Account == nil || list[0].Account.Status != "ACTIVE" {
 		o.Errorf("its toolkits %+v", list)
 	}
@@ -371,7 +371,7 @@ func (o *operations) accounts() {
 	}
 	_ = all(o.T, c.Accounts(ctx, client.AccountQuery{UserIDs: []string{o.user("accounts")}}))
 	_ = all(o.T, c.AccountEvents(ctx, client.AccountEventQuery{AccountID: r.AccountID, Types: []string{"expired"}}))
-	must(o.T, c.DeleteAccount(ctx, r.AccountID))
+	must(o.T, second(c.DeleteAccount(ctx, r.AccountID, false)))
 }
 
 // consents walk to a provider and back, with what the person carries by hand.

@@ -15,9 +15,20 @@ type Request struct {
 	Endpoint string // path below the account's address, or an address there
 	Query    url.Values
 	Header   http.Header
-	Body     any // marshals to JSON; nil for none
+	Body     any         // marshals to JSON; nil for none
+	Binary   *BinaryBody // in place of Body
+	// Credentials are for this request alone, in place of an account's.
+	Credentials *Credentials
 	// Account chooses among several accounts of a session; it may be empty.
 	Account string
+}
+
+// BinaryBody is a body that is no JSON: what URL gives, a public address or one of
+// the router's files, or Content.
+type BinaryBody struct {
+	URL     string `json:"url,omitempty"`
+	Content []byte `json:"base64,omitempty"`
+	MIME    string `json:"content_type,omitempty"`
 }
 
 // Response is what the application answered, whatever its status.
@@ -45,7 +56,10 @@ type proxyRequest struct {
 	Endpoint   string       `json:"endpoint"`
 	Method     string       `json:"method"`
 	Body       any          `json:"body,omitempty"`
+	Binary     *BinaryBody  `json:"binary_body,omitempty"`
 	Parameters []proxyParam `json:"parameters,omitempty"`
+
+	Credentials *credentialsIn `json:"custom_connection_data,omitempty"`
 }
 
 type proxyParam struct {
@@ -55,7 +69,7 @@ type proxyParam struct {
 }
 
 func (r *Request) wire() proxyRequest {
-	out := proxyRequest{Endpoint: r.Endpoint, Method: r.Method, Body: r.Body}
+	out := proxyRequest{Endpoint: r.Endpoint, Method: r.Method, Body: r.Body, Binary: r.Binary, Credentials: r.Credentials.wire()}
 	if out.Method == "" {
 		out.Method = http.MethodGet
 	}
@@ -80,7 +94,8 @@ func (s *Session) Proxy(ctx context.Context, toolkit string, r Request) (*Respon
 	return &out, nil
 }
 
-// Proxy sends a request to the site of a connected account.
+// Proxy sends a request to the site of a connected account; accountID is empty
+// where the request has credentials of its own.
 func (c *Client) Proxy(ctx context.Context, accountID string, r Request) (*Response, error) {
 	in := r.wire()
 	in.AccountID = accountID

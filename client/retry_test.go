@@ -70,7 +70,7 @@ func TestRetries(t *testing.T) {
 		"Retry-After is waited for":       {[]answer{{status: http.StatusTooManyRequests, header: "7"}, good}, read, 0, 2, nil, 7 * time.Second, 7 * time.Second},
 		"a long one is the caller's":      {[]answer{{status: http.StatusTooManyRequests, header: "11"}, good}, read, 0, 1, client.ErrRateLimited, 0, 0},
 		"no answer is tried again":        {[]answer{{err: io.ErrUnexpectedEOF}, good}, read, 0, 2, nil, 0, time.Second},
-		"a change is never repeated":      {[]answer{{err: io.ErrUnexpectedEOF}, good}, func(ctx context.Context, c *client.Client) error { return c.DeleteAccount(ctx, "ca_1") }, 0, 1, client.ErrUnreachable, 0, 0},
+		"a change is never repeated":      {[]answer{{err: io.ErrUnexpectedEOF}, good}, func(ctx context.Context, c *client.Client) error { return second(c.DeleteAccount(ctx, "ca_1", false)) }, 0, 1, client.ErrUnreachable, 0, 0},
 		"a call neither": {[]answer{busy, good}, func(ctx context.Context, c *client.Client) error {
 			return second(c.Execute(ctx, client.ExecuteRequest{Tool: "X"}))
 		}, 0, 1, errAny, 0, 0},

@@ -47,6 +47,8 @@ type SessionOptions struct {
 	// none of them: the Session sends them along, and Client.Attach brings them to a
 	// session that exists.
 	CustomTools []CustomTool
+	// CustomToolkits are the same under toolkits of their own.
+	CustomToolkits []CustomToolkit
 	// Permissions say which calls run, which are refused and which wait for a
 	// person's word; nil allows all.
 	Permissions *Permissions
@@ -68,6 +70,21 @@ type CustomTool struct {
 	Input       json.RawMessage `json:"input_schema"` // JSON Schema
 	Output      json.RawMessage `json:"output_schema,omitempty"`
 	Preload     bool            `json:"preload,omitempty"`
+}
+
+// CustomToolkit is a toolkit of the application's own.
+type CustomToolkit struct {
+	Slug        string       `json:"slug"`
+	Name        string       `json:"name"`
+	Description string       `json:"description"`
+	Preload     bool         `json:"preload,omitempty"`
+	Tools       []CustomTool `json:"tools"`
+}
+
+// custom are tools that the server keeps nowhere.
+type custom struct {
+	tools    []CustomTool
+	toolkits []CustomToolkit
 }
 
 // ToolRule enables only, or disables, tools of a toolkit, by slug or by tag.
@@ -92,11 +109,12 @@ type Session struct {
 	MetaTools []string
 	// Version is raised with each change of the session's configuration.
 	Version int
-	// CustomTools are the application's own tools by the slugs that they have here.
+	// CustomTools are the application's own tools, those of its toolkits too, by the
+	// slugs that they have here.
 	CustomTools map[string]CustomTool
 
 	client *Client
-	custom []CustomTool // as they were given
+	custom custom // as they were given
 }
 
 // LogValue leaves the key out, which MCP holds.
@@ -167,10 +185,12 @@ type execute struct {
 	MultiExecute bool `json:"enable_multi_execute"`
 }
 
-func (o SessionOptions) request(userID string) sessionRequest {
+func (o *SessionOptions) custom() custom { return custom{o.CustomTools, o.CustomToolkits} }
+
+func (o *SessionOptions) request(userID string) sessionRequest {
 	r := sessionRequest{
 		UserID: userID, Tools: o.Tools, Tags: o.Tags, ConnectedAccounts: o.ConnectedAccounts, AuthConfigs: o.AuthConfigs,
-		Experimental:      experimental(o.Permissions, o.CustomTools, o.LinkOrigin),
+		Experimental:      experimental(o.Permissions, o.custom(), o.LinkOrigin),
 		ManageConnections: manageConnections{Enable: !o.NoConnections, CallbackURL: o.CallbackURL, Wait: o.WaitForConnections},
 	}
 	if o.NoRemoval {
@@ -211,24 +231,26 @@ type sessionAnswer struct {
 	} `json:"config"`
 	Version      int `json:"config_version"`
 	Experimental struct {
-		CustomTools []CustomTool `json:"custom_tools"`
+		CustomTools    []CustomTool    `json:"custom_tools"`
+		CustomToolkits []CustomToolkit `json:"custom_toolkits"`
 	} `json:"experimental"`
 }
 
-func (c *Client) session(a *sessionAnswer, custom []CustomTool) *Session {
+func (c *Client) session(a *sessionAnswer, own custom) *Session {
 	s := &Session{client: c, MCP: MCP{Headers: map[string]string{"x-api-key": c.key()}}}
-	s.take(a, custom)
+	s.take(a, own)
 	return s
 }
 
 // take makes the session what an answer says.
-func (s *Session) take(a *sessionAnswer, custom []CustomTool) {
+func (s *Session) take(a *sessionAnswer, own custom) {
 	s.ID, s.UserID, s.MCP.URL, s.MetaTools, s.Version = a.ID, a.Config.UserID, a.MCP.URL, a.MetaTools, a.Version
-	s.custom, s.CustomTools = custom, nil
-	for _, t := range a.Experimental.CustomTools {
-		if s.CustomTools == nil {
-			s.CustomTools = map[string]CustomTool{}
-		}
+	s.custom, s.CustomTools = own, map[string]CustomTool{}
+	tools := a.Experimental.CustomTools
+	for _, tk := range a.Experimental.CustomToolkits {
+		tools = append(tools, tk.Tools...)
+	}
+	for _, t := range tools {
 		s.CustomTools[t.Slug] = t
 	}
 }
@@ -240,7 +262,7 @@ func (c *Client) Create(ctx context.Context, userID string, opts SessionOptions)
 	if err := c.do(ctx, http.MethodPost, "/tool_router/session", nil, opts.request(userID), &a); err != nil {
 		return nil, err
 	}
-	return c.session(&a, opts.CustomTools), nil
+	return c.session(&a, opts.custom()), nil
 }
 
 // Use gives a session that exists already.
@@ -249,33 +271,33 @@ func (c *Client) Use(ctx context.Context, id string) (*Session, error) {
 	if err := c.do(ctx, http.MethodGet, "/tool_router/session/"+url.PathEscape(id), nil, nil, &a); err != nil {
 		return nil, err
 	}
-	return c.session(&a, nil), nil
+	return c.session(&a, custom{}), nil
 }
 
 // AttachOptions say what a session that exists gets.
 type AttachOptions struct {
-	CustomTools []CustomTool
-	Permissions *Permissions // nil leaves them as they are
+	CustomTools    []CustomTool
+	CustomToolkits []CustomToolkit
+	Permissions    *Permissions // nil leaves them as they are
 }
 
 // Attach gives a session that exists already, with the application's own tools.
 func (c *Client) Attach(ctx context.Context, id string, opts AttachOptions) (*Session, error) {
+	own := custom{opts.CustomTools, opts.CustomToolkits}
 	in := struct {
 		Experimental *sessionExperimental `json:"experimental,omitempty"`
-	}{experimental(opts.Permissions, opts.CustomTools, "")}
+	}{experimental(opts.Permissions, own, "")}
 	var a sessionAnswer
 	if err := c.do(ctx, http.MethodPost, "/tool_router/session/"+url.PathEscape(id)+"/attach", nil, in, &a); err != nil {
 		return nil, err
 	}
-	return c.session(&a, opts.CustomTools), nil
+	return c.session(&a, own), nil
 }
 
 // Configure gives the session a new configuration, and brings s up to date: what
 // is zero in opts goes back to its default. It fails with [ErrConflict] when the
 // configuration was changed since s was got or configured.
 func (s *Session) Configure(ctx context.Context, opts SessionOptions) error {
-	custom := opts.CustomTools
-	opts.CustomTools = nil // a session keeps none
 	r := opts.request("")
 	permissions := Permissions{}
 	if opts.Permissions != nil {
@@ -300,7 +322,7 @@ func (s *Session) Configure(ctx context.Context, opts SessionOptions) error {
 	if err := s.client.do(ctx, http.MethodPatch, s.path(""), nil, in, &a); err != nil {
 		return err
 	}
-	s.take(&a, custom)
+	s.take(&a, opts.custom())
 	return nil
 }
 

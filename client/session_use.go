@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 )
 
 // Result is how a tool call ended. A call that ran and failed is a Result, not
@@ -40,8 +41,8 @@ func (s *Session) Execute(ctx context.Context, tool string, arguments any, accou
 	path, in := "/execute", map[string]any{"tool_slug": tool}
 	if slices.Contains(s.MetaTools, tool) { // the other address takes custom tools along
 		path, in = "/execute_meta", map[string]any{"slug": tool}
-		if len(s.custom) > 0 {
-			in["experimental"] = experimental(nil, s.custom, "")
+		if own := experimental(nil, s.custom, ""); own != nil {
+			in["experimental"] = own
 		}
 	} else if account != "" {
 		in["account"] = account
@@ -157,9 +158,21 @@ type SessionAccount struct {
 	CreatedAt string `json:"created_at"`
 }
 
+// SessionToolkitQuery narrows a list of a session's toolkits; what is empty does
+// not.
+type SessionToolkitQuery struct {
+	Slugs     []string
+	Search    string // words of slug, name or description
+	Connected *bool  // only those that the user is connected to, or only the others
+}
+
 // Toolkits lists the session's toolkits, with what its user is connected to.
-func (s *Session) Toolkits(ctx context.Context) iter.Seq2[SessionToolkit, error] {
-	return pages[SessionToolkit](ctx, s.client, s.path("/toolkits"), url.Values{})
+func (s *Session) Toolkits(ctx context.Context, q SessionToolkitQuery) iter.Seq2[SessionToolkit, error] {
+	v := values(map[string]string{"search": q.Search}, map[string][]string{"toolkits": q.Slugs})
+	if q.Connected != nil {
+		v.Set("is_connected", strconv.FormatBool(*q.Connected))
+	}
+	return pages[SessionToolkit](ctx, s.client, s.path("/toolkits"), v)
 }
 
 // Tools lists what the session's MCP URL shows: meta tools and preloaded ones.

@@ -54,8 +54,8 @@ type NewTrigger struct {
 
 // TriggerQuery narrows a list of triggers; empty fields do not.
 type TriggerQuery struct {
-	IDs, UserIDs, AccountIDs, Types []string
-	Disabled                        bool // disabled ones too
+	IDs, UserIDs, AccountIDs, AuthConfigIDs, Types []string
+	Disabled                                       bool // disabled ones too
 }
 
 // TriggerTypes lists what can be watched for; an empty toolkit means all.
@@ -101,7 +101,7 @@ func (c *Client) UpsertTrigger(ctx context.Context, n NewTrigger) (string, error
 // Triggers lists triggers, newest first.
 func (c *Client) Triggers(ctx context.Context, q TriggerQuery) iter.Seq2[Trigger, error] {
 	v := values(nil, map[string][]string{
-		"trigger_ids": q.IDs, "user_ids": q.UserIDs, "connected_account_ids": q.AccountIDs, "trigger_names": q.Types,
+		"trigger_ids": q.IDs, "user_ids": q.UserIDs, "connected_account_ids": q.AccountIDs, "auth_config_ids": q.AuthConfigIDs, "trigger_names": q.Types,
 	})
 	if q.Disabled {
 		v.Set("show_disabled", "true")

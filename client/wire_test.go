@@ -3,12 +3,14 @@ package client_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-run/sluice/client"
+	"github.com/sluice-run/sluice/sandbox/confluence"
 )
 
 func TestCatalogueFilters(t *testing.T) {
@@ -115,5 +117,70 @@ func TestSessionFiles(t *testing.T) {
 	}
 	if err := s.RemoveFile(ctx, "reports"); err == nil {
 		t.Error("removed twice")
+	}
+}
+
+// Credentials of one call are not an account's, and are kept nowhere.
+func TestCallsOnTheirOwnCredentials(t *testing.T) {
+	t.Parallel()
+	w, ctx := theWorld(), t.Context()
+	c := w.client(client.Options{})
+	bob := w.site.AddUser(confluence.User{Email: strings.ToLower(t.Name()) + "@acme.example", DisplayName: "Bob", Token: "bobs-token"})
+	own := &client.Credentials{Toolkit: "confluence", Scheme: "API_KEY", Values: map[string]string{
+		"subdomain": "acme", "generic_id": bob.Email, "generic_api_key": bob.Token, "base_url": w.url,
+	}}
+	r, err := c.Execute(ctx, client.ExecuteRequest{Tool: "CONFLUENCE_GET_CURRENT_USER", UserID: "nobody", Credentials: own})
+	must(t, err)
+	var who struct{ Email string }
+	if err := r.Decode(&who); err != nil || who.Email != bob.Email || r.AccountID != "" {
+		t.Errorf("runs as %+v on %q: %v", who, r.AccountID, err)
+	}
+	p, err := c.Proxy(ctx, "", client.Request{Endpoint: "/wiki/rest/api/user/current", Credentials: own})
+	if err != nil || p.Status != http.StatusOK || !strings.Contains(string(p.Data), bob.Email) {
+		t.Errorf("request %+v, %v", p, err)
+	}
+	if n := len(all(t, c.Accounts(ctx, client.AccountQuery{UserIDs: []string{"nobody"}}))); n != 0 {
+		t.Errorf("%d accounts", n)
+	}
+}
+
+// An account gets other credentials when they are proven, and keeps its own when
+// they are not.
+func TestUpdateCredentials(t *testing.T) {
+	t.Parallel()
+	w, ctx := theWorld(), t.Context()
+	c := w.client(client.Options{})
+	eve := w.site.AddUser(confluence.User{Email: strings.ToLower(t.Name()) + "@acme.example", DisplayName: "Eve", Token: "eves-token"})
+	a, err := c.ConnectAccount(ctx, client.ConnectRequest{UserID: "eve", Toolkit: "confluence", Scheme: "API_KEY", Values: map[string]string{
+		"subdomain": "acme", "generic_id": eve.Email, "generic_api_key": eve.Token, "base_url": w.url,
+	}})
+	must(t, err)
+	if err := c.UpdateCredentials(ctx, a.ID, "API_KEY", map[string]string{"generic_api_key": "another-token"}); err == nil || strings.Contains(err.Error(), "another-token") {
+		t.Errorf("a wrong token: %v", err)
+	}
+	must(t, c.UpdateCredentials(ctx, a.ID, "API_KEY", map[string]string{"generic_api_key": eve.Token}))
+	if list := all(t, c.Accounts(ctx, client.AccountQuery{IDs: []string{a.ID}})); len(list) != 1 || list[0].Status != "ACTIVE" {
+		t.Errorf("accounts %+v", list)
+	}
+	must(t, second(c.DeleteAccount(ctx, a.ID, true)))
+}
+
+// Toolkits of the application's own are found like its tools.
+func TestCustomToolkits(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	own := []client.CustomToolkit{{Slug: "PHONE", Name: "Phone", Description: "Our telephone.", Tools: []client.CustomTool{{
+		Slug: "RING_BELL", Name: "Ring bell", Description: "Ring the bell of the front door.", Input: json.RawMessage(`{"type":"object","properties":{}}`),
+	}}}}
+	s, err := c.Create(ctx, "user-phone", client.SessionOptions{CustomToolkits: own})
+	must(t, err)
+	found, err := s.Search(ctx, "ring the bell of the front door")
+	must(t, err)
+	if len(s.CustomTools) != 1 || len(found.Results[0].Primary) == 0 || !strings.Contains(found.Results[0].Primary[0], "RING_BELL") {
+		t.Errorf("tools %+v, found %+v", s.CustomTools, found.Results)
+	}
+	connected := false
+	if list := all(t, s.Toolkits(ctx, client.SessionToolkitQuery{Search: "confluence", Connected: &connected})); len(list) != 0 {
+		t.Errorf("connected to %+v", list)
 	}
 }

@@ -203,7 +203,8 @@ func TestConnectInTheBrowser(t *testing.T) {
 		t.Error("bob runs as ann")
 	}
 	// Without the account the sandbox is there again.
-	must(t, r.clientOf().DeleteAccount(t.Context(), link.AccountID))
+	_, err := r.clientOf().DeleteAccount(t.Context(), link.AccountID, false)
+	must(t, err)
 	if _, email := who(t, r.call(id, "CONFLUENCE_GET_CURRENT_USER", `{}`)); email == ann.Email {
 		t.Error("a deleted account runs on")
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -272,14 +271,12 @@ func newAccountsRevoke(s *shared) *cobra.Command {
 func newAccountsRemove(s *shared) *cobra.Command {
 	var revoke bool
 	cmd := s.accountCommand("remove", "Remove a connected account and its secrets", func(ctx context.Context, r *router, id string) error {
-		if revoke {
-			var gone *client.Error
-			if _, err := r.RevokeAccount(ctx, id); err != nil && (!errors.As(err, &gone) || gone.Status != 400 && gone.Status != 409) {
-				return err
-			}
-		}
-		if err := r.DeleteAccount(ctx, id); err != nil {
+		note, err := r.DeleteAccount(ctx, id, revoke)
+		if err != nil {
 			return err
+		}
+		if note != "" {
+			fmt.Fprintln(s.Err, wrap(printable(note), columns(s.Err, 80)))
 		}
 		return s.done(map[string]any{"id": id, "removed": true}, "Removed %s.", id)
 	})
