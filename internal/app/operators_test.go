@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-run/sluice/internal/app"
 	"github.com/sluice-run/sluice/internal/config"
+	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/identity"
 )
 
@@ -112,7 +113,11 @@ func testDeleteProject(t *testing.T, in func(*app.Options)) {
 		}
 	}
 	kept := w.rowsOf(stays.project)
-	res, err := w.http.Do(w.request(t.Context(), "GET", "/api/v3.1/sluice/events/stream?after=0", "", "X-Api-Key", gone.things["key"]))
+	if !w.keeps("content of " + gone.things["tag"]) {
+		t.Error("the project has no file whose content could go")
+	}
+	open := &http.Client{Transport: w.http.Transport} // w.http would end it by itself
+	res, err := open.Do(w.request(t.Context(), "GET", "/api/v3.1/sluice/events/stream?after=0", "", "X-Api-Key", gone.things["key"]))
 	must(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != 200 {
@@ -164,75 +169,98 @@ func testDeleteProject(t *testing.T, in func(*app.Options)) {
 			t.Errorf("%s: the other project had %d rows and has %d", name, kept[name], n)
 		}
 	}
-	for _, n := range w.all[3:] {
-		if left := w.onDisk("content of " + n.things["tag"]); left != "" {
-			t.Errorf("a file of %s is left: %s", n, left)
+	for _, n := range w.all {
+		if kept := w.keeps("content of " + n.things["tag"]); kept != (n.project == stays.project) {
+			t.Errorf("the content of %s's file is kept: %v", n, kept)
 		}
+	}
+	if log := w.logs.String(); strings.Contains(log, "ERROR") {
+		t.Errorf("deleting it was an error for somebody:\n%s", log)
 	}
 	if a := w.send("GET", "/api/v3.1/connected_accounts/"+stays.things["account"], "", "X-Api-Key", stays.things["key"]); a.status != 200 {
 		t.Errorf("the other project: %v", a)
 	}
 }
 
+// What a deleting process did not come to, the next start does.
+func TestDeleteProjectGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newApp(t, nil)
+	db := r.database()
+	ident := identity.New(identity.Options{Store: db})
+	p, err := ident.CreateProject(t.Context(), "cut off")
+	must(t, err)
+	must(t, db.PutBranding(t.Context(), p.ID, domain.Branding{Name: "Acme"}))
+	must(t, ident.EndProject(t.Context(), p.ID))
+	if n := r.rowsOf(p.ID); n["brandings"] != 1 || n["projects"] != 1 {
+		t.Fatalf("it is gone already: %v", n)
+	}
+	must(t, r.Start(t.Context()))
+	eventually(t, 5*time.Minute, "the project is gone", func() bool {
+		n := r.rowsOf(p.ID)
+		return n["brandings"]+n["projects"] == 0
+	})
+}
+
+// query asks the database beside the router for one column of text; ? is the
+// parameter.
+func (r *router) query(text string, args ...any) (out []string) {
+	r.t.Helper()
+	ctx := r.t.Context()
+	if address := r.cfg.Database.Reveal(); address != "" {
+		db, err := pgx.Connect(ctx, address)
+		must(r.t, err)
+		defer db.Close(ctx)
+		rows, err := db.Query(ctx, strings.ReplaceAll(text, "?", "$1"), args...)
+		must(r.t, err)
+		out, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		must(r.t, err)
+		return out
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(r.cfg.Home, "sluice.db")+"?mode=ro&_pragma=busy_timeout(60000)")
+	must(r.t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(ctx, text, args...)
+	must(r.t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		must(r.t, rows.Scan(&s))
+		out = append(out, s)
+	}
+	must(r.t, rows.Err())
+	return out
+}
+
 // rowsOf counts the rows of a project in every table of the schema that has a
 // project, and in projects itself.
 func (r *router) rowsOf(project string) map[string]int {
 	r.t.Helper()
-	ctx, out := r.t.Context(), map[string]int{}
-	var query func(text string, args ...any) ([]string, int)
-	mark := "?"
-	if address := r.cfg.Database.Reveal(); address != "" {
-		mark = "$1"
-		db, err := pgx.Connect(ctx, address)
-		must(r.t, err)
-		defer db.Close(ctx)
-		query = func(text string, args ...any) (names []string, n int) {
-			rows, err := db.Query(ctx, text, args...)
-			must(r.t, err)
-			names, err = pgx.CollectRows(rows, pgx.RowTo[string])
-			must(r.t, err)
-			return names, len(names)
-		}
-	} else {
-		db, err := sql.Open("sqlite", "file:"+filepath.Join(r.cfg.Home, "sluice.db")+"?mode=ro&_pragma=busy_timeout(60000)")
-		must(r.t, err)
-		defer db.Close()
-		query = func(text string, args ...any) (names []string, n int) {
-			rows, err := db.QueryContext(ctx, text, args...)
-			must(r.t, err)
-			defer rows.Close()
-			for rows.Next() {
-				var s string
-				must(r.t, rows.Scan(&s))
-				names = append(names, s)
-			}
-			must(r.t, rows.Err())
-			return names, len(names)
-		}
+	schema := `SELECT t.name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'project_id'`
+	if r.cfg.Database != "" {
+		schema = `SELECT table_name::text FROM information_schema.columns WHERE column_name = 'project_id' AND table_schema = current_schema()`
 	}
-	schema := `SELECT table_name FROM information_schema.columns WHERE column_name = 'project_id' AND table_schema = current_schema()`
-	if r.cfg.Database == "" {
-		schema = `SELECT t.name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'project_id'`
+	out := map[string]int{"projects": len(r.query(`SELECT id FROM projects WHERE id = ?`, project))}
+	for _, name := range r.query(schema) {
+		out[name] = len(r.query(`SELECT project_id FROM `+name+` WHERE project_id = ?`, project))
 	}
-	tables, _ := query(schema)
-	for _, name := range tables {
-		_, out[name] = query(`SELECT project_id FROM `+name+` WHERE project_id = `+mark, project)
-	}
-	_, out["projects"] = query(`SELECT id FROM projects WHERE id = `+mark, project)
 	return out
 }
 
-// onDisk gives a file of the home that holds the text, "" when none does.
-func (r *router) onDisk(text string) (found string) {
+// keeps says whether the text lies in a file of the home, or in a piece of one in
+// the database.
+func (r *router) keeps(text string) (found bool) {
 	r.t.Helper()
+	if r.cfg.Database != "" {
+		return len(r.query(`SELECT 'yes' FROM file_chunks WHERE position(convert_to(?, 'UTF8') IN bytes) > 0`, text)) > 0
+	}
 	must(r.t, filepath.WalkDir(filepath.Join(r.cfg.Home, "files"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil //nolint:nilerr // on PostgreSQL there is no folder
+			return err
 		}
-		if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), text) {
-			found = path
-		}
-		return nil
+		data, err := os.ReadFile(path)
+		found = found || strings.Contains(string(data), text)
+		return err
 	}))
 	return found
 }

@@ -6,7 +6,12 @@ import (
 	"slices"
 
 	"github.com/sluice-run/sluice/internal/domain"
+	"github.com/sluice-run/sluice/internal/store"
 )
+
+// maxProjects is as many as the store lists: one that is not listed would be
+// forgotten by what clears away.
+const maxProjects = 1000
 
 // Projects gives the projects, oldest first.
 func (s *Service) Projects(ctx context.Context) ([]domain.Project, error) {
@@ -30,7 +35,18 @@ func (s *Service) CreateProject(ctx context.Context, name string) (domain.Projec
 		return domain.Project{}, domain.Invalid("name", "name: expected a line of text of 1 to %d characters", maxName)
 	}
 	p := domain.Project{ID: domain.NewID(domain.PrefixProject), Name: name, CreatedAt: now()}
-	if err := s.store.CreateProject(ctx, p); err != nil {
+	err = s.store.InTx(ctx, func(tx store.Tx) error {
+		all, err := tx.ListProjects(ctx)
+		if err != nil {
+			return err
+		}
+		if len(all) >= maxProjects {
+			return domain.Errorf(domain.CodeTooLarge, "there are %d projects, which is the most that there may be", len(all)).
+				WithFix("Delete one that is not needed any more.")
+		}
+		return tx.CreateProject(ctx, p)
+	})
+	if err != nil {
 		if domain.CodeOf(err) == domain.CodeConflict {
 			return p, domain.Errorf(domain.CodeConflict, "there is a project %q already", name)
 		}

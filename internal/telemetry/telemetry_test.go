@@ -49,6 +49,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 		"group":            func(l *slog.Logger) { l.WithGroup("credentials").Info("x", "value", secret) },
 		"inner group":      func(l *slog.Logger) { l.Info("x", slog.Group("a", slog.Group("secrets", "v", secret))) },
 		"our key in text":  func(l *slog.Logger) { l.Info("bad key ak_" + secret) },
+		"operator's key":   func(l *slog.Logger) { l.Info("bad key oak_" + secret) },
 		"our key in error": func(l *slog.Logger) { l.Info("x", "err", fmt.Errorf("key %q", "ak_"+secret)) },
 		"our key deep":     func(l *slog.Logger) { l.Info("x", "any", map[string]string{"k": "ak_" + secret}) },
 		"link token":       func(l *slog.Logger) { l.Info("x", "path", "/connect/lt_"+secret) },

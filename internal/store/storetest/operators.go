@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -115,6 +114,6 @@ func testProjectEnds(t *testing.T, s store.Store) {
 	same(t, []string(nil), must(s.EndedProjects(ctx))(t))
 	wantCode(t, s.CreateAPIKey(ctx, w.a.key), domain.CodeNotFound)
 	if after := snapshot(ctx, t, s, w.b); after != before {
-		t.Error(fmt.Sprintf("the other project changed:\n%s\n%s", before, after))
+		t.Errorf("the other project changed:\n%s\n%s", before, after)
 	}
 }
