@@ -43,7 +43,9 @@ func errorResponses(r huma.Registry) map[string]*huma.Response {
 // and that no list is ever null.
 func document(o *huma.OpenAPI) {
 	o.Info.Description = "A tool router for AI agents: sessions, tools, connections. " +
-		"The same operations are served under /api/v3 for older clients."
+		"The same operations are served under /api/v3 for older clients. " +
+		"Answers say in RateLimit and X-RateLimit-* how many requests the API key has left; " +
+		"one of status 429 says in Retry-After, in seconds, when to come again."
 	o.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"ApiKey": {Type: "apiKey", In: "header", Name: "x-api-key", Description: "A project's API key"},
 		"Bearer": {Type: "http", Scheme: "bearer", Description: "A project's API key"},

@@ -13,9 +13,10 @@ import (
 // request's, else the account's.
 //
 // The user comes first: who is over theirs takes nothing from the others of the
-// project. What the toolkit refuses is given back to the user.
+// project. What the toolkit refuses is given back to the user. A call that goes on
+// with a person's answer was counted when it asked: its state is good, and good once.
 func (r *run) rated() error {
-	if r.counted || r.dry {
+	if r.counted || r.dry || !r.spentEnd.IsZero() {
 		return nil
 	}
 	r.counted = true
@@ -34,9 +35,10 @@ func (r *run) rated() error {
 	return nil
 }
 
-// ratedEarly is rated where the user is known before the account is.
+// ratedEarly is rated where the user is known before the account is, and no state
+// is to be opened first.
 func (r *run) ratedEarly() error {
-	if r.req.UserID == "" {
+	if r.req.UserID == "" || r.req.Interact.State != "" {
 		return nil
 	}
 	return r.rated()

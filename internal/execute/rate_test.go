@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-run/sluice/internal/connect/connecttest"
 	"github.com/sluice-run/sluice/internal/domain"
 	"github.com/sluice-run/sluice/internal/execute"
 	"github.com/sluice-run/sluice/internal/policy"
+	"github.com/sluice-run/sluice/toolkit"
 )
 
 // rated gives limits of so many calls a day, by a clock that stands still.
@@ -95,6 +97,37 @@ func TestARefusedCallTakesNothingFromOthers(t *testing.T) {
 	other.Principal = domain.Principal{ProjectID: "proj_other", KeyID: "key_other"}
 	if got := f.limits(t, other); got != "" {
 		t.Errorf("the same user id of another project is refused by %s", got)
+	}
+}
+
+// A call counts once, however often it asks; what is no answer of its own gets
+// nothing for free.
+func TestACallThatAsksCountsOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t, rated(1, 1))
+	f.Account(t, connecttest.Project, "ann", "ann@x.test", "")
+	req := request("NOTES_CONFIRM_TWICE", `{"note_id":"7"}`)
+	req.Interact.CanAsk = toolkit.AskKinds{Form: true}
+	for _, asks := range []string{"first", "second"} {
+		answer, err := f.Run(t.Context(), req)
+		if err != nil || answer.Ask == nil {
+			t.Fatalf("answer %+v, error %v", answer, err)
+		}
+		req.Interact.State = answer.State
+		req.Interact.Answers = map[string]toolkit.Answer{asks: {Action: "accept"}}
+	}
+	if answer, err := f.Run(t.Context(), req); err != nil || !answer.Successful {
+		t.Fatalf("answer %+v, error %v", answer, err)
+	}
+	for name, state := range map[string]string{"used already": req.Interact.State, "made up": "made-up"} {
+		req.Interact.State = state
+		if answer, err := f.Run(t.Context(), req); domain.CodeOf(err) != domain.CodeInvalid {
+			t.Errorf("%s: answer %+v, error %v", name, answer, err)
+		}
+	}
+	req.Interact.State, req.Interact.Answers = "", nil
+	if got := f.limits(t, req); got != "user" {
+		t.Errorf("another call: refused by %q", got)
 	}
 }
 
