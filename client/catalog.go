@@ -20,6 +20,8 @@ type Tool struct {
 	Scopes      []string        `json:"scopes"`
 	Tags        []string        `json:"tags"`
 	NoAuth      bool            `json:"no_auth"`
+	Deprecated  bool            `json:"is_deprecated"`
+	Versions    []string        `json:"available_versions"`
 }
 
 // ToolkitRef names the toolkit of a tool.
@@ -33,11 +35,16 @@ type Toolkit struct {
 	Slug        string   `json:"slug"`
 	Name        string   `json:"name"`
 	AuthSchemes []string `json:"auth_schemes"`
+	NoAuth      bool     `json:"no_auth"`
+	GuideURL    string   `json:"auth_guide_url"` // how to bring an application of one's own
 	Meta        struct {
-		Description string `json:"description"`
-		Tools       int    `json:"tools_count"`
-		Triggers    int    `json:"triggers_count"`
-		Version     string `json:"version"`
+		Description string     `json:"description"`
+		Categories  []Category `json:"categories"`
+		Logo        string     `json:"logo"`
+		AppURL      string     `json:"app_url"`
+		Tools       int        `json:"tools_count"`
+		Triggers    int        `json:"triggers_count"`
+		Version     string     `json:"version"`
 	} `json:"meta"`
 }
 

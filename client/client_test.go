@@ -61,6 +61,10 @@ func TestSession(t *testing.T) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 
+	if len(found.Toolkits) != 1 || found.Toolkits[0].Slug != "confluence" || found.Toolkits[0].Status == "" || len(found.Next) == 0 {
+		t.Errorf("what to do next %+v %q", found.Toolkits, found.Next)
+	}
+
 	res, err := s.Execute(ctx, "CONFLUENCE_GET_CURRENT_USER", nil, "")
 	if err != nil || !res.Successful || !strings.Contains(string(res.Data), `"ann"`) || res.LogID == "" {
 		t.Errorf("result %+v, %v", res, err)

@@ -253,13 +253,13 @@ func second[T any](_ T, err error) error { return err }
 
 func (o *operations) catalogue() {
 	ctx, c := o.Context(), o.c
-	if tk, err := c.Toolkit(ctx, "confluence"); err != nil || tk.Slug != "confluence" || tk.Meta.Triggers == 0 {
+	if tk, err := c.Toolkit(ctx, "confluence"); err != nil || tk.Slug != "confluence" || tk.Meta.Triggers == 0 || len(tk.AuthSchemes) < 2 || len(tk.Meta.Categories) == 0 || tk.Meta.Categories[0].ID == "" {
 		o.Errorf("toolkit %+v, %v", tk, err)
 	}
 	if list := all(o.T, c.Toolkits(ctx, client.ToolkitQuery{})); len(list) != 1 {
 		o.Errorf("toolkits %+v", list)
 	}
-	if list := all(o.T, c.Toolkits(ctx, client.ToolkitQuery{Slugs: []string{"confluence"}, ByUse: true})); len(list) != 1 || list[0].Name == "" {
+	if list := all(o.T, c.Toolkits(ctx, client.ToolkitQuery{Slugs: []string{"confluence"}, ByUse: true})); len(list) != 1 || list[0].Name == "" || len(list[0].AuthSchemes) < 2 || list[0].Meta.Categories[0].ID == "" {
 		o.Errorf("toolkits by name %+v", list)
 	}
 	if list := all(o.T, c.Categories(ctx)); len(list) == 0 || list[0].ID == "" {
@@ -288,7 +288,7 @@ func (o *operations) sessions() {
 	s := one[*client.Session](o.T)(c.Create(ctx, o.user("session"), client.SessionOptions{CustomTools: own}))
 	again := one[*client.Session](o.T)(c.Use(ctx, s.ID))
 	attached := one[*client.Session](o.T)(c.Attach(ctx, s.ID, client.AttachOptions{CustomTools: own}))
-	if len(attached.CustomTools) != 1 || len(again.CustomTools) != 0 {
+	if attached.Prompt == "" || len(attached.CustomTools) != 1 || len(again.CustomTools) != 0 {
 		o.Errorf("tools of its own %+v, %+v", attached.CustomTools, again.CustomTools)
 	}
 	must(o.T, s.Configure(ctx, client.SessionOptions{

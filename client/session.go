@@ -112,9 +112,20 @@ type Session struct {
 	// CustomTools are the application's own tools, those of its toolkits too, by the
 	// slugs that they have here.
 	CustomTools map[string]CustomTool
+	// Prompt tells an agent of tools that its MCP URL does not list, for the
+	// application to add to the agent's instructions; empty without CustomTools.
+	Prompt string
+	// Warnings are what the server thinks of the configuration; there may be none.
+	Warnings []Warning
 
 	client *Client
 	custom custom // as they were given
+}
+
+// Warning is something that a session was made in spite of.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // LogValue leaves the key out, which MCP holds.
@@ -231,9 +242,11 @@ type sessionAnswer struct {
 	} `json:"config"`
 	Version      int `json:"config_version"`
 	Experimental struct {
+		Prompt         string          `json:"assistive_prompt"`
 		CustomTools    []CustomTool    `json:"custom_tools"`
 		CustomToolkits []CustomToolkit `json:"custom_toolkits"`
 	} `json:"experimental"`
+	Warnings []Warning `json:"warnings"`
 }
 
 func (c *Client) session(a *sessionAnswer, own custom) *Session {
@@ -245,6 +258,7 @@ func (c *Client) session(a *sessionAnswer, own custom) *Session {
 // take makes the session what an answer says.
 func (s *Session) take(a *sessionAnswer, own custom) {
 	s.ID, s.UserID, s.MCP.URL, s.MetaTools, s.Version = a.ID, a.Config.UserID, a.MCP.URL, a.MetaTools, a.Version
+	s.Prompt, s.Warnings = a.Experimental.Prompt, a.Warnings
 	s.custom, s.CustomTools = own, map[string]CustomTool{}
 	tools := a.Experimental.CustomTools
 	for _, tk := range a.Experimental.CustomToolkits {

@@ -73,8 +73,18 @@ type Found struct {
 	Related  []string `json:"related_tool_slugs"`
 	Steps    []string `json:"recommended_plan_steps"`
 	Pitfalls []string `json:"known_pitfalls"`
+	Guidance string   `json:"execution_guidance"`
 	Toolkits []string `json:"toolkits"`
 	Error    *string  `json:"error"`
+}
+
+// FoundToolkit says whether the session's user is connected to a toolkit of what
+// was found.
+type FoundToolkit struct {
+	Slug        string `json:"toolkit"`
+	Description string `json:"description"`
+	Connected   bool   `json:"has_active_connection"`
+	Status      string `json:"status_message"` // in words, for the agent
 }
 
 // FoundTool is what a search says of one tool.
@@ -89,6 +99,10 @@ type FoundTool struct {
 type SearchAnswer struct {
 	Results []Found              `json:"results"`
 	Tools   map[string]FoundTool `json:"tool_schemas"`
+	// Toolkits are those of the tools that were found.
+	Toolkits []FoundToolkit `json:"toolkit_connection_statuses"`
+	// Next says what an agent does next.
+	Next []string `json:"next_steps_guidance"`
 }
 
 // Search finds tools for use cases in plain words, among those that the session

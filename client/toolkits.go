@@ -1,7 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -35,17 +37,37 @@ func (c *Client) Toolkits(ctx context.Context, q ToolkitQuery) iter.Seq2[Toolkit
 
 // Toolkit gives one toolkit by slug.
 func (c *Client) Toolkit(ctx context.Context, slug string) (*Toolkit, error) {
-	var t Toolkit
-	if err := c.do(ctx, http.MethodGet, "/toolkits/"+url.PathEscape(slug), nil, nil, &t); err != nil {
+	var a struct {
+		Toolkit
+		Details []struct {
+			Mode string `json:"mode"`
+		} `json:"auth_config_details"`
+	}
+	if err := c.do(ctx, http.MethodGet, "/toolkits/"+url.PathEscape(slug), nil, nil, &a); err != nil {
 		return nil, err
 	}
-	return &t, nil
+	a.NoAuth = true
+	for _, d := range a.Details { // this answer has them here alone
+		a.AuthSchemes = append(a.AuthSchemes, d.Mode)
+		a.NoAuth = a.NoAuth && d.Mode == "NO_AUTH"
+	}
+	return &a.Toolkit, nil
 }
 
 // Category is a kind of toolkits.
 type Category struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+}
+
+// UnmarshalJSON reads an id by either of the names that the wire has for it.
+func (c *Category) UnmarshalJSON(data []byte) error {
+	var a struct{ ID, Slug, Name string }
+	if err := json.Unmarshal(data, &a); err != nil {
+		return err
+	}
+	c.ID, c.Name = cmp.Or(a.ID, a.Slug), a.Name
+	return nil
 }
 
 // Categories lists the categories that toolkits have.

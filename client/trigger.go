@@ -24,6 +24,9 @@ type TriggerType struct {
 	Version  string          `json:"version"`
 	Interval int             `json:"interval_seconds"` // usual time between two polls
 	Scopes   []string        `json:"scopes"`
+	// Webhooks says that the application can tell of it at an Endpoint, which comes
+	// sooner than a poll.
+	Webhooks bool `json:"accepts_webhooks"`
 }
 
 // Trigger is an instance of a type, on one account.
