@@ -72,6 +72,9 @@ def test_every_version_is_verified(open_router, receiver):
         assert verified["payload"]["trigger_slug"].upper() == TYPE
         assert event["message_id"] == header["webhook-id"]
 
+        parsed = sdk.triggers.parse(body=body, headers=header, verify_secret=made["secret"])
+        assert parsed["payload"] == verified["payload"]
+
         forged = base64.b64encode(b"\0" * 32).decode()
         for wrong in (
             {"payload": body.replace("Q3 Planning", "Q4 Planning")}, {"secret": made["secret"] + "x"}, {"id": "msg_another"},
