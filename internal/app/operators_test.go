@@ -95,7 +95,12 @@ func TestOperatorKey(t *testing.T) {
 
 // Nothing of a deleted project is left, in no table of the schema and on no disk,
 // and what its keys had opened ends.
-func TestDeleteProject(t *testing.T) { onBoth(t, testDeleteProject) }
+func TestDeleteProject(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it fills a whole world before; TestEndProject is for the race detector")
+	}
+	onBoth(t, testDeleteProject)
+}
 
 // notFilled are tables of what happens later than a call: uses of accounts are
 // written once a minute, nothing is sent to a paused subscription or was received,
@@ -267,6 +272,9 @@ func (r *router) keeps(text string) (found bool) {
 
 // What is counted for all projects is their sum, and nobody else's to ask.
 func TestOrganisationUsage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one request after another: nothing for the race detector")
+	}
 	t.Parallel()
 	w := newWorld(t, onSQLite)
 	key := w.operator()
