@@ -48,7 +48,7 @@ func ExampleClient_Listen() {
 func ExampleVerifyWebhook() {
 	ctx, c := context.Background(), newClient()
 	var secret string
-	arrived, handled := make(chan string), make(chan struct{})
+	arrived, handled := make(chan string, 8), make(chan struct{})
 	address, stop := receiver(func(w http.ResponseWriter, r *http.Request) {
 		<-handled // until the secret is known
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

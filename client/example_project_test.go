@@ -152,3 +152,25 @@ func ExampleSession_WriteFile() {
 	// notes/today.md 7
 	// # Today
 }
+
+// Whoever operates the server makes its projects.
+func ExampleNewOperator() {
+	ctx := context.Background()
+	address, _ := serve()
+	operator, err := client.NewOperator(client.Options{BaseURL: address, APIKey: operatorKey})
+	if err != nil {
+		log.Fatal(err)
+	}
+	project, key, err := operator.CreateProject(ctx, "Acme's agents")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = operator.DeleteProject(ctx, project) }()
+	c, err := client.New(client.Options{BaseURL: address, APIKey: key})
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, err := c.KeyInfo(ctx)
+	fmt.Println(info.Project.ID == project, err)
+	// Output: true <nil>
+}

@@ -92,6 +92,7 @@ func measure(content io.ReadSeeker, w io.Writer) (int64, error) {
 // how many bytes it has. It is of any size: a w that fails ends it. After an error
 // w may hold a part.
 func (c *Client) DownloadFile(ctx context.Context, ref FileRef, w io.Writer) (int64, error) {
+	whole := ctx
 	ctx, p := newPulse(ctx, stall)
 	defer p.stop()
 	res, err := c.transfer(ctx, p, http.MethodGet, ref.URL, nil, 0)
@@ -105,11 +106,17 @@ func (c *Client) DownloadFile(ctx context.Context, ref FileRef, w io.Writer) (in
 		}
 		return 0, &Error{Status: res.StatusCode, Message: "the file's address gave no file"}
 	}
-	n, err := io.Copy(w, felt{res.Body, p})
-	if err != nil {
-		return n, fmt.Errorf("client: downloading %s: %w", ref.Name, p.why(ctx, err))
+	body := &felt{Reader: res.Body, p: p}
+	n, err := io.Copy(w, body)
+	switch {
+	case err == nil:
+		return n, nil
+	case whole.Err() != nil:
+		return n, whole.Err()
+	case body.err != nil:
+		return n, broken(res.StatusCode, "the file broke off", p.why(ctx, err), "")
 	}
-	return n, nil
+	return n, fmt.Errorf("client: writing the file: %w", err)
 }
 
 // put sends content, of size bytes, to a file's address.
@@ -118,7 +125,7 @@ func (c *Client) put(ctx context.Context, address string, content io.Reader, siz
 	defer p.stop()
 	var body io.Reader = http.NoBody // a body of no bytes would be of unknown length
 	if size > 0 {
-		body = felt{content, p}
+		body = &felt{Reader: content, p: p}
 	}
 	res, err := c.transfer(ctx, p, http.MethodPut, address, body, size)
 	if err != nil {

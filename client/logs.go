@@ -163,7 +163,7 @@ func (c *Client) exportPart(ctx context.Context, v url.Values, yield func(json.R
 	if res.StatusCode != http.StatusOK {
 		return 0, decode(ctx, res, nil)
 	}
-	lines := bufio.NewScanner(felt{res.Body, p})
+	lines := bufio.NewScanner(&felt{Reader: res.Body, p: p})
 	lines.Buffer(make([]byte, 0, 64<<10), maxLogLine)
 	for lines.Scan() {
 		var l struct {

@@ -270,6 +270,14 @@ func TestFilesAreStreamed(t *testing.T) {
 	if n, err := c.DownloadFile(t.Context(), client.FileRef{Name: "cut", URL: server.URL + "/cut?secret=of-the-address"}, &b); err == nil || n != 6 || b.String() != "a part" || strings.Contains(err.Error(), "of-the-address") {
 		t.Errorf("a file that broke off: %d bytes, %v", n, err)
 	}
+	if _, err := c.DownloadFile(t.Context(), client.FileRef{URL: server.URL + "/cut"}, io.Discard); !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("a file that broke off is %v", err)
+	}
+	none, full := io.Pipe()
+	must(t, none.CloseWithError(io.ErrShortBuffer))
+	if _, err := c.DownloadFile(t.Context(), client.FileRef{URL: server.URL + "/cut"}, full); !errors.Is(err, io.ErrShortBuffer) || errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("what cannot be written is %v", err)
+	}
 	if _, err := c.DownloadFile(t.Context(), client.FileRef{URL: server.URL + "/empty"}, io.Discard); err == nil {
 		t.Error("no file is taken for one")
 	}
@@ -300,7 +308,7 @@ func TestStalledFile(t *testing.T) {
 		must(t, err)
 		from := time.Now()
 		n, err := c.DownloadFile(t.Context(), client.FileRef{Name: "slow", URL: "http://files.test/"}, io.Discard)
-		if took := time.Since(from); n != 10 || err == nil || took != 6*time.Minute {
+		if took := time.Since(from); n != 10 || !errors.Is(err, client.ErrUnreachable) || took != 6*time.Minute {
 			t.Errorf("%d bytes in %v, %v", n, took, err)
 		}
 	})

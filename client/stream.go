@@ -47,13 +47,17 @@ func (p *pulse) why(ctx context.Context, err error) error {
 // felt is a body whose every read is a beat.
 type felt struct {
 	io.Reader
-	p *pulse
+	p   *pulse
+	err error // of the reader, not of who takes what it gives
 }
 
-func (f felt) Read(b []byte) (int, error) {
+func (f *felt) Read(b []byte) (int, error) {
 	n, err := f.Reader.Read(b)
 	if n > 0 {
 		f.p.beat()
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
 	}
 	return n, err
 }
