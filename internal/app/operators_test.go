@@ -108,7 +108,10 @@ func TestDeleteProject(t *testing.T) {
 var notFilled = []string{"account_uses", "delivery_attempts", "inbound_webhooks", "spent_states"}
 
 func testDeleteProject(t *testing.T, in func(*app.Options)) {
-	w := newWorld(t, in)
+	w := newWorld(t, func(o *app.Options) {
+		in(o)
+		o.Times.PollEvery, o.Times.PollPace = time.Millisecond, 10*time.Millisecond // its triggers are asking meanwhile
+	})
 	key, gone, stays := w.operator(), w.all[3], w.all[0]
 	m := &matrix{world: w}
 	m.allByContract(w.operations(), "/api/v3.1", gone) // whatever can be called leaves what it leaves
@@ -117,6 +120,8 @@ func testDeleteProject(t *testing.T, in func(*app.Options)) {
 			t.Errorf("the world has no row of the project in %s: whether it would go is not known", name)
 		}
 	}
+	asked := w.Site().Requests()
+	eventually(t, 2*time.Minute, "the triggers ask", func() bool { return w.Site().Requests() > asked+5 })
 	kept := w.rowsOf(stays.project)
 	if !w.keeps("content of " + gone.things["tag"]) {
 		t.Error("the project has no file whose content could go")
