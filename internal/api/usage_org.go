@@ -32,7 +32,8 @@ func (s *server) orgUsageRoutes() {
 }
 
 type orgFiltersIn struct {
-	usageFiltersIn
+	Users    []string `json:"user_id,omitempty" maxItems:"100" doc:"Refused: users are a project's own"`
+	Sessions []string `json:"session_id,omitempty" maxItems:"100" doc:"Refused: sessions are a project's own"`
 	Projects []string `json:"project_id,omitempty" maxItems:"1000" doc:"Only of these projects"`
 }
 
@@ -56,13 +57,24 @@ func (s *server) counted(ctx context.Context, f orgFiltersIn) ([]string, error) 
 			WithFix("Ask POST /api/v3.1/project/usage/… with a key of the project.")
 	}
 	all, err := s.Identity.Projects(ctx)
-	var out []string
+	if err != nil {
+		return nil, err
+	}
+	known := make([]string, 0, len(all))
 	for _, p := range all {
-		if len(f.Projects) == 0 || slices.Contains(f.Projects, p.ID) {
-			out = append(out, p.ID)
+		known = append(known, p.ID)
+	}
+	if len(f.Projects) == 0 {
+		return known, nil
+	}
+	wanted := slices.Compact(slices.Sorted(slices.Values(f.Projects)))
+	for _, id := range wanted {
+		if !slices.Contains(known, id) {
+			return nil, domain.Invalid("filters.project_id", "filters.project_id: expected ids of this server's projects").
+				WithFix("GET /api/v3.1/org/owner/project/list shows them.")
 		}
 	}
-	return out, err
+	return wanted, nil
 }
 
 func (s *server) orgUsageSummary(ctx context.Context, in *orgSummaryIn) (usageSummaryOut, error) {

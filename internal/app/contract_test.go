@@ -163,6 +163,7 @@ func (m *matrix) operatorByContract(prefix string, ops map[string]served) {
 		{"regenerateProjectKey", "", http.StatusNotFound},
 		{"deleteProject", "", http.StatusNotFound},
 		{"getOrgUsageSummary", `{}`, http.StatusOK},
+		{"getOrgUsageSummary", `{"filters":{"user_id":null,"session_id":null,"project_id":null}}`, http.StatusOK},
 		{"getOrgUsageSummary", `{"entity_types":["dreams"]}`, http.StatusBadRequest},
 		{"getOrgUsage", `{}`, http.StatusOK},
 		{"getOrgUsage", `{"group_by":"user_id"}`, http.StatusBadRequest},

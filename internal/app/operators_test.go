@@ -309,7 +309,7 @@ func TestOrganisationUsage(t *testing.T) {
 		t.Errorf("by tool: %v", tools)
 	}
 	for path, body := range map[string]string{
-		"tool_calls": `{"group_by":"user_id"}`, "sessions": `{"group_by":"session_id"}`, "others": `{}`,
+		"tool_calls": `{"group_by":"user_id"}`, "sessions": `{"filters":{"project_id":["pr_none"]}}`, "others": `{}`,
 		"summary": fmt.Sprintf(`{"filters":{"user_id":[%q]}}`, "ann"),
 	} {
 		if a := w.operate(key, "POST", usage+path, body); a.status != http.StatusBadRequest {
