@@ -38,6 +38,8 @@ type NewAuthConfig struct {
 	Credentials map[string]string
 	Scopes      []string // the toolkit's own choice when empty
 	Tools       []string // all that may run on its accounts; none: every tool
+	// ScopesFor are the tools for whose scopes people are asked, in place of Scopes.
+	ScopesFor []string
 	// NotForSessions keeps sessions from choosing it by themselves.
 	NotForSessions bool
 }
@@ -49,11 +51,35 @@ type AuthConfigChange struct {
 	Credentials map[string]string
 	Scopes      *[]string // empty: the toolkit's own choice again
 	Tools       *[]string // empty: every tool
+	ScopesFor   *[]string // empty: all scopes again
 	ForSessions *bool
 }
 
 type toolAccess struct {
-	Execution []string `json:"tools_available_for_execution"`
+	Execution *[]string `json:"tools_available_for_execution,omitempty"`
+	Creation  *[]string `json:"tools_for_connected_account_creation,omitempty"`
+}
+
+// access is what changes of which tools an auth config is for; nil stays.
+func access(tools, scopesFor *[]string) toolAccess {
+	var a toolAccess
+	if tools != nil {
+		list := append([]string{}, *tools...)
+		a.Execution = &list
+	}
+	if scopesFor != nil {
+		list := append([]string{}, *scopesFor...)
+		a.Creation = &list
+	}
+	return a
+}
+
+// named is nil for an empty list.
+func named(list []string) *[]string {
+	if len(list) == 0 {
+		return nil
+	}
+	return &list
 }
 
 func credentials(values map[string]string, scopes *[]string) map[string]any {
@@ -71,16 +97,12 @@ func credentials(values map[string]string, scopes *[]string) map[string]any {
 // *Error that names it.
 func (c *Client) CreateAuthConfig(ctx context.Context, n NewAuthConfig) (*AuthConfig, error) {
 	config := map[string]any{"type": "use_custom_auth", "authScheme": n.Scheme, "is_enabled_for_tool_router": !n.NotForSessions}
-	var scopes *[]string
-	if len(n.Scopes) > 0 {
-		scopes = &n.Scopes
-	}
-	config["credentials"] = credentials(n.Credentials, scopes)
+	config["credentials"] = credentials(n.Credentials, named(n.Scopes))
 	if n.Name != "" {
 		config["name"] = n.Name
 	}
-	if len(n.Tools) > 0 {
-		config["tool_access_config"] = toolAccess{n.Tools}
+	if len(n.Tools)+len(n.ScopesFor) > 0 {
+		config["tool_access_config"] = access(named(n.Tools), named(n.ScopesFor))
 	}
 	in := map[string]any{"toolkit": map[string]string{"slug": n.Toolkit}, "auth_config": config}
 	var made struct {
@@ -122,8 +144,8 @@ func (c *Client) UpdateAuthConfig(ctx context.Context, id string, change AuthCon
 	if len(change.Credentials) > 0 || change.Scopes != nil {
 		in["credentials"] = credentials(change.Credentials, change.Scopes)
 	}
-	if change.Tools != nil {
-		in["tool_access_config"] = toolAccess{append([]string{}, *change.Tools...)}
+	if change.Tools != nil || change.ScopesFor != nil {
+		in["tool_access_config"] = access(change.Tools, change.ScopesFor)
 	}
 	if change.ForSessions != nil {
 		in["is_enabled_for_tool_router"] = *change.ForSessions

@@ -118,3 +118,25 @@ func TestAccountOperations(t *testing.T) {
 		t.Errorf("revoking what was typed in: %v", err)
 	}
 }
+
+// People are asked for the scopes of the tools that a project names.
+func TestScopesForTools(t *testing.T) {
+	t.Parallel()
+	c, ctx := router(t), t.Context()
+	asked := func(n client.NewAuthConfig) []string {
+		n.Toolkit, n.Scheme, n.NotForSessions = "confluence", "OAUTH2", true
+		n.Credentials = map[string]string{"client_id": "app", "client_secret": "hidden"}
+		config, err := c.CreateAuthConfig(ctx, n)
+		must(t, err)
+		link, err := c.LinkAccount(ctx, client.LinkRequest{UserID: "scoped", AuthConfigID: config.ID})
+		must(t, err)
+		a, err := c.Account(ctx, link.AccountID)
+		must(t, err)
+		must(t, c.DeleteAuthConfig(ctx, config.ID, false))
+		return a.Requested
+	}
+	every, few := asked(client.NewAuthConfig{}), asked(client.NewAuthConfig{ScopesFor: []string{"CONFLUENCE_GET_SPACES"}})
+	if len(few) == 0 || len(few) >= len(every) {
+		t.Errorf("asked for %v, and of everything for %d", few, len(every))
+	}
+}

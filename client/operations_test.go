@@ -401,6 +401,9 @@ func (o *operations) triggers() {
 	if logs := all(o.T, c.TriggerLogs(ctx, client.TriggerLogQuery{Trigger: id})); len(logs) != 1 {
 		o.Errorf("logs %+v", logs)
 	}
+	if logs := all(o.T, c.TriggerLogs(ctx, client.TriggerLogQuery{Trigger: id, AuthConfigID: "ac_another"})); len(logs) != 0 {
+		o.Errorf("logs of another auth config %+v", logs)
+	}
 	must(o.T, second(c.TriggerLog(ctx, tried.ID)))
 	must(o.T, c.EnableTrigger(ctx, id, false))
 	must(o.T, c.DeleteTrigger(ctx, id))

@@ -310,7 +310,8 @@ func (c *Client) Attach(ctx context.Context, id string, opts AttachOptions) (*Se
 
 // Configure gives the session a new configuration, and brings s up to date: what
 // is zero in opts goes back to its default. It fails with [ErrConflict] when the
-// configuration was changed since s was got or configured.
+// configuration was changed since s was got or configured. Others must not use s
+// meanwhile.
 func (s *Session) Configure(ctx context.Context, opts SessionOptions) error {
 	r := opts.request("")
 	permissions := Permissions{}

@@ -30,7 +30,9 @@ type TriggerLogQuery struct {
 	Trigger string // id of an instance, or slug of a type
 	UserID  string
 	Status  string // success or error
-	Payload bool   // with what the events hold
+	// AuthConfigID keeps events on accounts of an auth config.
+	AuthConfigID string
+	Payload      bool // with what the events hold
 }
 
 // TriggerLogs lists the events of triggers with what became of them, newest first.
@@ -38,6 +40,9 @@ func (c *Client) TriggerLogs(ctx context.Context, q TriggerLogQuery) iter.Seq2[T
 	in := map[string]any{"limit": 200, "userId": q.UserID, "include_payload": q.Payload}
 	if q.Status != "" {
 		in["status"] = q.Status
+	}
+	if q.AuthConfigID != "" {
+		in["integrationId"] = q.AuthConfigID
 	}
 	if q.Trigger != "" {
 		in["search"] = q.Trigger

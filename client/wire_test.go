@@ -184,3 +184,43 @@ func TestCustomToolkits(t *testing.T) {
 		t.Errorf("connected to %+v", list)
 	}
 }
+
+// What Configure is not told goes back to what Create gives by itself.
+func TestConfigure(t *testing.T) {
+	t.Parallel()
+	w, ctx := theWorld(), t.Context()
+	c := w.client(client.Options{})
+	auth, err := c.CreateAuthConfig(ctx, w.config("configured"))
+	must(t, err)
+	s, err := c.Create(ctx, "user-configure", client.SessionOptions{})
+	must(t, err)
+	url := s.MCP.URL
+	plain, err := c.SessionConfig(ctx, s.ID)
+	must(t, err)
+	no := false
+	must(t, s.Configure(ctx, client.SessionOptions{
+		Toolkits: []string{"confluence"}, Tools: map[string]client.ToolRule{"confluence": {Disable: []string{"CONFLUENCE_DELETE_PAGE"}}},
+		Tags: &client.TagRule{Enable: []string{"readOnlyHint"}}, AuthConfigs: map[string]string{"confluence": auth.ID},
+		Preload: []string{"CONFLUENCE_GET_SPACES"}, NoSearch: true, NoConnections: true, NoMultiExecute: true,
+		WaitForConnections: true, NoRemoval: true, CallbackURL: "https://acme.example/done", LinkOrigin: "https://acme.example",
+		MultiAccount: &client.MultiAccount{Max: 4, Explicit: true}, Permissions: &client.Permissions{Default: "ask_every_call"}, Proxy: &no,
+	}))
+	full, err := c.SessionConfig(ctx, s.ID)
+	must(t, err)
+	for _, want := range []string{
+		`"CONFLUENCE_DELETE_PAGE"`, `"readOnlyHint"`, auth.ID, `"CONFLUENCE_GET_SPACES"`, `"https://acme.example/done"`,
+		`"max_accounts_per_toolkit":4`, `"ask_every_call"`, `"enable_connection_removal":false`, `"enable_wait_for_connections":true`,
+		`"search":{"enable":false}`, `"execute":{"enable_multi_execute":false}`, `"proxy_execute":{"enable":false}`,
+	} {
+		if !strings.Contains(string(full), want) {
+			t.Errorf("the configuration has no %s: %s", want, full)
+		}
+	}
+	must(t, s.Configure(ctx, client.SessionOptions{}))
+	if again, err := c.SessionConfig(ctx, s.ID); err != nil || string(again) != string(plain) {
+		t.Errorf("taken back it is %s, and was %s: %v", again, plain, err)
+	}
+	if s.Version != 3 || s.MCP.URL != url {
+		t.Errorf("version %d at %s", s.Version, s.MCP.URL)
+	}
+}
