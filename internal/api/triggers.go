@@ -66,6 +66,7 @@ type triggerTypeOut struct {
 	Description          string      `json:"description"`
 	Instructions         string      `json:"instructions" doc:"What happens in the application without an event"`
 	Type                 string      `json:"type" enum:"webhook,poll"`
+	Types                []string    `json:"types" enum:"webhook,poll" doc:"How events come, the faster way first"`
 	Status               string      `json:"status,omitempty"`
 	Toolkit              toolToolkit `json:"toolkit"`
 	Config               object      `json:"config" doc:"JSON Schema of trigger_config"`
@@ -87,8 +88,12 @@ func triggerTypeWire(v3 bool) func(*catalog.Trigger) triggerTypeOut {
 			}
 			instructions += b
 		}
+		types := []string{"poll"}
+		if t.Receives() {
+			types = []string{"webhook", "poll"}
+		}
 		return triggerTypeOut{
-			Slug: t.Slug, Name: t.Name, Description: t.Description, Instructions: instructions, Type: "poll", Status: activeStatus(v3),
+			Slug: t.Slug, Name: t.Name, Description: t.Description, Instructions: instructions, Type: "poll", Types: types, Status: activeStatus(v3),
 			Toolkit: toolToolkit{Slug: t.Toolkit.Slug, Name: t.Toolkit.Name, Logo: t.Toolkit.Logo},
 			Config:  orEmpty(t.Config), Payload: orEmpty(t.Payload), Example: object(t.Example), Version: t.Toolkit.Version,
 			IntervalSeconds: int(t.Interval / time.Second), AcceptsWebhooks: t.Receives(), Scopes: append([]string{}, t.Scopes.Names()...),

@@ -99,6 +99,34 @@ func TestTriggersHaveNoURLOfTheirOwn(t *testing.T) {
 	}
 }
 
+// A type of triggers says all the ways in which its events come, which the newest
+// clients insist on.
+func TestTriggerTypesSayHowEventsCome(t *testing.T) {
+	r := testApp(t, func(*app.Options) {})
+	var page struct {
+		Items []struct {
+			Slug     string   `json:"slug"`
+			Types    []string `json:"types"`
+			Webhooks bool     `json:"accepts_webhooks"`
+		} `json:"items"`
+	}
+	must(t, json.Unmarshal([]byte(r.send(http.MethodGet, "/api/v3.1/triggers_types?limit=100", "").body), &page))
+	seen := map[bool]bool{}
+	for _, kind := range page.Items {
+		want := []string{"poll"}
+		if kind.Webhooks {
+			want = []string{"webhook", "poll"}
+		}
+		if diff := cmp.Diff(want, kind.Types); diff != "" {
+			t.Errorf("%s: %s", kind.Slug, diff)
+		}
+		seen[kind.Webhooks] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("types with and without webhooks: %v of %d", seen, len(page.Items))
+	}
+}
+
 // An account that expires is told to the application's webhook, signed, as the
 // account that it is and without its secret.
 func TestExpiredAccountIsTold(t *testing.T) { onBoth(t, testExpiredAccountIsTold) }

@@ -59,7 +59,10 @@ def thinking(tmp_path):
     """A router with a model for texts and a key for its operator."""
     with ModelServer() as model:
         operator = "oak_acceptance_" + os.urandom(16).hex()
-        r = Router(tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url, SLUICE_OPERATOR_KEY=operator)
+        r = Router(
+            tmp_path / "home", SLUICE_MODEL="openai-chat:scripted", SLUICE_MODEL_BASE_URL=model.url,
+            SLUICE_OPERATOR_KEY=operator, SLUICE_UPSTREAM_ALLOW="127.0.0.0/8",
+        )
         r.operator = operator
         yield r
         r.stop()

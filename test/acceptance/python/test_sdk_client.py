@@ -1,10 +1,14 @@
-"""The generated client of the newest SDK: every method, under strict response validation."""
+"""The generated client that the newest SDK needs, and the newest one where the SDK is not there: every method, under
+strict response validation."""
+
+import importlib.util
 
 import composio_client
-from composio_client import AutoAuth, Composio, ProjectAuth
+import pytest
+from composio_client import AutoAuth, Composio
 from composio_client._operations import OPERATIONS_BY_CHAIN
 from generated import ME, SPACES, Recorder, every_call
-from world import ANN, world  # noqa: F401 (a fixture among them)
+from person import Person, Site, free_port
 
 # Answered with an error that says what to do instead. What is 403 has no meaning on one's own server; what is 404
 # or 405 is not offered.
@@ -17,28 +21,53 @@ REFUSED = {
     "keyring.list_transfer_keys": 404, "session_configs.list": 404, "session_configs.retrieve": 404,
     "toolkits.recommend_scopes": 404, "toolkits.retrieve_scopes_grant_context": 404,
 }
-
-PATHS = {o.path for o in OPERATIONS_BY_CHAIN.values()}
-
-
-def recorder(router, auth):
-    return Recorder(router, lambda **how: Composio(auth=auth, **how), REFUSED, PATHS)
+LEDGER = "python-composio-client-" + ("sdk.json" if importlib.util.find_spec("composio") else "newest.json")
 
 
-def test_every_method(thinking, world):  # noqa: F811
-    r = recorder(thinking, AutoAuth(project=thinking.key, organization=thinking.operator))
+@pytest.fixture
+def site(tmp_path):
+    """Makes a site of Confluence that lets an app return to the router."""
+    made = []
+
+    def make(port, redirect):
+        made.append(Site(tmp_path / "site", port, redirect))
+        return made[0]
+
+    yield make
+    for s in made:
+        s.stop()
+
+
+def test_every_method(thinking, site):
+    auth = AutoAuth(project=thinking.key, organization=thinking.operator)
+    r = Recorder(thinking, lambda **how: Composio(auth=auth, **how), REFUSED, {o.path for o in OPERATIONS_BY_CHAIN.values()})
     every_call(r)
     project(r.call)
     logs(r.call)
     webhooks(r.call)
     rest(r.call)
+    consented(r, site)
     servers_by_instance(r.call)
     unknown(r.call)
-    consented = recorder(world.router, ProjectAuth(world.router.key))
-    consented.call("connected_accounts.revoke", world.consented("hal", ANN).id)
-    r.seen |= consented.seen
     assert r.call("api_key_revocation.create", api_keys=["ak_of_nobody"])
-    r.keep("composio-client (Python)", composio_client.__version__, "python-composio-client-newest.json")
+    r.keep("composio-client (Python)", composio_client.__version__, LEDGER)
+
+
+def consented(r, site):
+    """An account that its person connected at a site of its own, and whose grant can be revoked there."""
+    port = free_port()
+    at = f"http://127.0.0.1:{port}"
+    endpoints = {"authorization_url": at + "/authorize", "token_url": at + "/oauth/token", "api_url": at}
+    config = r.client.auth_configs.create(toolkit={"slug": "confluence"}, auth_config={
+        "type": "use_custom_auth", "auth_scheme": "OAUTH2", "credentials": endpoints | {"client_id": "later", "client_secret": "later"},
+    }).auth_config.id
+    where = site(port, r.client.auth_configs.retrieve(config).credentials["oauth_redirect_uri"])
+    credentials = {"client_id": where.client_id, "client_secret": where.client_secret}
+    r.client.auth_configs.update(config, type="custom", credentials=credentials)
+    link = r.client.link.create(auth_config_id=config, user_id="hal")
+    _, page = Person(r.router.url, where.url).connect(link.redirect_url, "Visitor", subdomain="sandbox")
+    assert "Confluence is connected" in page.text, page.text
+    r.call("connected_accounts.revoke", link.connected_account_id)
 
 
 def project(call):
