@@ -41,7 +41,7 @@ func (s *Service) CreateProject(ctx context.Context, name string) (domain.Projec
 			return err
 		}
 		if len(all) >= maxProjects {
-			return domain.Errorf(domain.CodeTooLarge, "there are %d projects, which is the most that there may be", len(all)).
+			return domain.Errorf(domain.CodeForbidden, "there are %d projects, which is the most that there may be", len(all)).
 				WithFix("Delete one that is not needed any more.")
 		}
 		return tx.CreateProject(ctx, p)
