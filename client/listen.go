@@ -173,6 +173,9 @@ func (l *listener) open(ctx context.Context) (*http.Response, error) {
 	}
 	res, err := c.patient().Do(req)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
 		return nil, broken(0, "no answer from "+c.base, err, "Is the server running there?")
 	}
 	if res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
