@@ -3,30 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Composio } from "@composio/core";
 import { Composio as OlderComposio } from "composio-core-older";
-import { Person, freePort, startSite } from "./person.mjs";
-import { startRouter } from "./router.mjs";
+import { BACK, startConsent } from "./consent.mjs";
 
-const BACK = "https://app.example.com/back?step=2";
 const ME = "CONFLUENCE_GET_CURRENT_USER";
-let router, site, endpoints;
-
-const sdkOf = (SDK) => new SDK({ apiKey: router.key, baseURL: router.url, allowTracking: false, disableVersionCheck: true });
-const app = (sdk, name, credentials) => sdk.authConfigs.create("confluence", {
-  type: "use_custom_auth", authScheme: "OAUTH2", name, credentials: { ...endpoints, ...credentials },
-});
-
-before(async () => {
-  router = await startRouter([], { SLUICE_UPSTREAM_ALLOW: "127.0.0.0/8" });
-  const port = await freePort(); // nothing answers there yet: the app is registered with what the auth config says
-  const at = `http://127.0.0.1:${port}`;
-  endpoints = { authorization_url: `${at}/authorize`, token_url: `${at}/oauth/token`, api_url: at };
-  const sdk = sdkOf(Composio);
-  const { id } = await app(sdk, "first", { client_id: "later", client_secret: "later" });
-  const { credentials } = await sdk.authConfigs.get(id);
-  await sdk.authConfigs.delete(id);
-  site = await startSite(port, credentials.oauth_redirect_uri);
-});
-after(async () => { await site?.stop(); await router?.stop(); });
+let consent;
+before(async () => { consent = await startConsent(); });
+after(() => consent?.stop());
 
 // What the SDK raises, down to the answer of the router.
 async function refusal(promise) {
@@ -38,13 +20,13 @@ async function refusal(promise) {
 
 for (const [name, SDK] of Object.entries({ "0.21": Composio, "0.19": OlderComposio })) {
   const user = (who) => `${who} of ${name}`;
-  const person = () => new Person(router.url, site.url);
-  const config = async (sdk) => (await app(sdk, `team ${name}`, { client_id: site.client_id, client_secret: site.client_secret })).id;
+  const person = () => consent.person();
+  const config = async (sdk) => (await consent.app(consent.own, `team ${name}`, sdk)).id;
   const runsAs = async (session, ...how) => (await session.execute(ME, {}, ...how)).data.displayName;
 
   test(`@composio/core ${name}: auth configs`, async () => {
-    const { authConfigs } = sdkOf(SDK);
-    const made = await app({ authConfigs }, `own ${name}`, { client_id: "app-2", client_secret: "hidden-81" });
+    const { authConfigs } = consent.sdkOf(SDK);
+    const made = await consent.app({ client_id: "app-2", client_secret: "hidden-81" }, `own ${name}`, { authConfigs });
     const got = await authConfigs.get(made.id);
     assert.deepEqual([got.name, got.status, got.authScheme, got.credentials.client_id], [`own ${name}`, "ENABLED", "OAUTH2", "app-2"]);
     assert.ok(!JSON.stringify(got).includes("hidden-81"));
@@ -59,12 +41,12 @@ for (const [name, SDK] of Object.entries({ "0.21": Composio, "0.19": OlderCompos
   });
 
   test(`@composio/core ${name}: a session's toolkit by consent`, async () => {
-    const sdk = sdkOf(SDK);
+    const sdk = consent.sdkOf(SDK);
     const id = await config(sdk);
     const session = await sdk.create(user("ann"), { toolkits: ["confluence"], authConfigs: { confluence: id } });
     const { answer } = await refusal(session.execute(ME, {}));
     assert.equal(answer.code, 1803);
-    assert.ok(answer.suggested_fix.includes(`${router.url}/link/lt_`));
+    assert.ok(answer.suggested_fix.includes(`${consent.router.url}/link/lt_`));
 
     const request = await session.authorize("confluence", { callbackUrl: BACK });
     const end = new URL((await person().connect(request.redirectUrl, "Visitor")).url);
@@ -93,7 +75,7 @@ for (const [name, SDK] of Object.entries({ "0.21": Composio, "0.19": OlderCompos
   });
 
   test(`@composio/core ${name}: several accounts`, async () => {
-    const sdk = sdkOf(SDK);
+    const sdk = consent.sdkOf(SDK);
     const id = await config(sdk);
     const ben = user("ben");
     const first = await sdk.connectedAccounts.link(ben, id, { callbackUrl: BACK, alias: "first" });

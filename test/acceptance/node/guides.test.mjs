@@ -7,32 +7,18 @@ import { Composio, experimental_createTool, experimental_createToolkit } from "@
 import { Composio as OlderComposio, experimental_createTool as olderTool, experimental_createToolkit as olderToolkit } from "composio-core-older";
 import { VercelProvider } from "@composio/vercel";
 import { z } from "zod";
-import { Person, freePort, startSite } from "./person.mjs";
-import { startRouter } from "./router.mjs";
+import { BACK, startConsent } from "./consent.mjs";
 
-const BACK = "https://app.example.com/back?step=2";
 const [SEARCH, SCHEMAS, MANAGE, WAIT, MULTI] = [
   "COMPOSIO_SEARCH_TOOLS", "COMPOSIO_GET_TOOL_SCHEMAS", "COMPOSIO_MANAGE_CONNECTIONS", "COMPOSIO_WAIT_FOR_CONNECTIONS", "COMPOSIO_MULTI_EXECUTE_TOOL",
 ];
 const [ME, SPACES, PAGES] = ["CONFLUENCE_GET_CURRENT_USER", "CONFLUENCE_GET_SPACES", "CONFLUENCE_GET_PAGES"];
-let router, site, endpoints, config;
-
-const sdkOf = (SDK, provider) => new SDK({ apiKey: router.key, baseURL: router.url, allowTracking: false, disableVersionCheck: true, provider });
-const app = async (sdk, credentials) => (await sdk.authConfigs.create("confluence", {
-  type: "use_custom_auth", authScheme: "OAUTH2", credentials: { ...endpoints, ...credentials },
-})).id;
-
+let consent, router, config, sdkOf;
 before(async () => {
-  router = await startRouter([], { SLUICE_UPSTREAM_ALLOW: "127.0.0.0/8" });
-  const port = await freePort(); // nothing answers there yet: the app is registered with what the auth config says
-  const at = `http://127.0.0.1:${port}`;
-  endpoints = { authorization_url: `${at}/authorize`, token_url: `${at}/oauth/token`, api_url: at };
-  const sdk = sdkOf(Composio);
-  const { credentials } = await sdk.authConfigs.get(await app(sdk, { client_id: "later", client_secret: "later" }));
-  site = await startSite(port, credentials.oauth_redirect_uri);
-  config = await app(sdk, { client_id: site.client_id, client_secret: site.client_secret });
+  consent = await startConsent();
+  ({ router, config, sdkOf } = consent);
 });
-after(async () => { await site?.stop(); await router?.stop(); });
+after(() => consent?.stop());
 
 for (const [version, SDK, createTool, createToolkit] of [
   ["0.21", Composio, experimental_createTool, experimental_createToolkit], ["0.19", OlderComposio, olderTool, olderToolkit],
@@ -50,12 +36,8 @@ for (const [version, SDK, createTool, createToolkit] of [
     assert.ok(!done.error, JSON.stringify(done));
     return done.data;
   };
-  const follow = async (link, account) => new URL((await new Person(router.url, site.url).connect(link, account)).url);
-  const connected = async (who, account) => {
-    const request = await sdkOf(SDK).connectedAccounts.link(user(who), config, { callbackUrl: BACK });
-    await follow(request.redirectUrl, account);
-    return request.waitForConnection(5000);
-  };
+  const follow = async (link, account) => new URL((await consent.person().connect(link, account)).url);
+  const connected = (who, account) => consent.connected(user(who), account, sdkOf(SDK));
 
   test(`@composio/core ${version}: sessions`, async () => {
     const session = await create("sam", { tools: { confluence: { disable: [SPACES] } }, tags: { disable: ["destructiveHint"] }, preload: { tools: [PAGES] } });
@@ -117,7 +99,7 @@ for (const [version, SDK, createTool, createToolkit] of [
 
   test(`@composio/core ${version}: own auth configs`, async () => {
     const sdk = sdkOf(SDK);
-    const own = await app(sdk, { client_id: site.client_id, client_secret: site.client_secret, scopes: "read:confluence-user read:me offline_access" });
+    const { id: own } = await consent.app({ ...consent.own, scopes: "read:confluence-user read:me offline_access" }, "scoped", sdk);
     const session = await create("will", { authConfigs: { confluence: own } });
     const request = await session.authorize("confluence");
     await follow(request.redirectUrl, "Visitor");
