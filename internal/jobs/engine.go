@@ -45,6 +45,7 @@ func newEngine(ctx context.Context, db *sqlstore.DB, cfg *river.Config) (engine,
 		})
 		return newClient(driver, cfg, sqlstore.PostgresTx, err)
 	}
+	cfg.ReindexerSchedule = river.NeverSchedule() // it is for PostgreSQL's indexes, and fails on those of SQLite every midnight
 	driver := riversqlite.New(db.SQLite())
 	m, err := migrator(driver)
 	if err != nil {
