@@ -106,7 +106,7 @@ func open(ctx context.Context, dir, url string) (*rooms, error) {
 		},
 	})
 	r.jobs, err = jobs.New(ctx, jobs.Options{
-		DB: r.db, Queues: map[string]int{trigger.JobQueue: 16, event.JobQueue: 20}, Works: append(r.triggers.Works(), r.events.Works()...),
+		DB: r.db, Queues: map[string]int{trigger.JobQueue: 16, trigger.ReceiveQueue: 1, event.JobQueue: 20}, Works: append(r.triggers.Works(), r.events.Works()...),
 	})
 	if err != nil {
 		return nil, err

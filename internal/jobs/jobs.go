@@ -66,6 +66,9 @@ const (
 	keepGivenUp  = 7 * 24 * time.Hour // for the operator to look at
 	minRescue    = 5 * time.Minute
 	cancelWithin = 5 * time.Second
+	// fetchCooldown bounds how often a busy queue looks for more; what runs at once, over this, is
+	// the most that short jobs come to in a second.
+	fetchCooldown = 10 * time.Millisecond
 )
 
 // Service enqueues jobs and, between Start and Stop, runs them.
@@ -108,7 +111,7 @@ func (s *Service) config() (*river.Config, error) {
 		CancelledJobRetentionPeriod: keepGivenUp,
 		DiscardedJobRetentionPeriod: keepGivenUp,
 		FetchPollInterval:           s.opts.Poll,
-		FetchCooldown:               min(100*time.Millisecond, s.opts.Poll),
+		FetchCooldown:               min(fetchCooldown, s.opts.Poll),
 		Logger:                      slog.New(severe{s.log.Handler()}),
 	}
 	for name, most := range s.opts.Queues {
