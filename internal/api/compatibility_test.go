@@ -189,6 +189,8 @@ func (l *ledger) describe() string {
 	s := l.Client + " " + l.Version
 	if l.Strict {
 		s += ", under its strict validation"
+	} else {
+		s += ", which says less when an answer is not as documented (`TestContract` holds every answer against the documents)"
 	}
 	if l.Complete {
 		return s + ", every method that it has"
@@ -258,7 +260,8 @@ them files need a router with a public address.
 ✓ is called, and the client took the answer; (✓), and it could not go on for the reason
 that is said below. "refused" is called and answered by that status, with an error that
 says why; 401 is what methods get that insist on a user's key, which does not exist here.
-— is an operation that none of the client's methods asked for, all of which were called.
+— is an operation that none of the client's methods asked for, all of which were called but
+for those that are listed below with the reason.
 An empty cell: the tests of that client do not call it. A row of "clients alone" is an
 operation that the documents of v3 and v3.1 do not have. By which methods each client
 calls is below the table.
